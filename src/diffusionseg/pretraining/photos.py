@@ -1,0 +1,92 @@
+"""Captioned photographs for pretraining: Parquet files or folders of class sub-folders, held as small RGB arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from diffusionseg.data import ImageError, find_images, read_image
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Square photographs of one size with a class name each."""
+
+    images: NDArray[np.uint8]
+    """(N, S, S, 3) RGB."""
+    labels: NDArray[np.int64]
+    """(N,) indices into `names`."""
+    names: tuple[str, ...]
+    """Class names, sorted."""
+    unreadable: tuple[str, ...] = ()
+    """Files or rows that could not be read, with the reason."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def read_photos(sources: Sequence[Path], size: int, classes: Sequence[str] | None = None) -> Photos:
+    """Read every photograph of `sources` as a centred square of `size` pixels.
+
+    A source is a Parquet file with the columns `image` (encoded bytes) and `class` (text), or a folder whose
+    sub-folders are named after the classes. `classes` keeps only these class names.
+
+    Raises ValueError when a source is neither, or when nothing is left to train on.
+    """
+    wanted = None if classes is None else set(classes)
+    images: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    unreadable: list[str] = []
+    for source in sources:
+        for origin, name, content in _rows(source, wanted):
+            try:
+                images.append(square(read_image(content, name=origin), size))
+                labels.append(name)
+            except ImageError as error:
+                unreadable.append(str(error))
+    if not images:
+        raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}; check --classes")
+    names = tuple(sorted(set(labels)))
+    index = {name: i for i, name in enumerate(names)}
+    return Photos(np.stack(images), np.array([index[n] for n in labels]), names, tuple(unreadable))
+
+
+def square(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Centre-crop a picture to a square and resize it to `size`: (S, S, 3) uint8."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+
+
+def _rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, str, bytes | Path]]:
+    if source.is_dir():
+        for file in find_images([source]):
+            name = Path(file.relative).parts[0]
+            if wanted is None or name in wanted:
+                yield str(file.path), name, file.path
+    elif source.suffix == ".parquet":
+        yield from _parquet_rows(source, wanted)
+    else:
+        raise ValueError(f"{source}: expected a folder of class sub-folders or a .parquet file")
+
+
+def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, str, bytes]]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise ValueError(f"{source}: reading Parquet needs pyarrow; pip install 'diffusionseg[pretrain]'") from error
+    row = 0
+    for batch in parquet.ParquetFile(source).iter_batches(batch_size=1024, columns=["image", "class"]):
+        for content, name in zip(batch["image"].to_pylist(), batch["class"].to_pylist(), strict=True):
+            if wanted is None or name in wanted:
+                encoded = content["bytes"] if isinstance(content, dict) else content
+                yield f"{source}:{row}", name, encoded
+            row += 1
+
+

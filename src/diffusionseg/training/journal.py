@@ -1,0 +1,56 @@
+"""`metrics.jsonl` and `curves.png` of a training run."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from diffusionseg.data import atomic_write
+
+
+class Journal:
+    """Appends one JSON object a line to DIR/metrics.jsonl; a resumed run drops lines that it will write again."""
+
+    def __init__(self, directory: Path, resume_step: int = 0) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "metrics.jsonl"
+        kept = [r for r in self.records() if r["step"] < resume_step] if resume_step else []
+        atomic_write(self.path, "".join(json.dumps(r) + "\n" for r in kept).encode())
+
+    def write(self, step: int, **values: float) -> None:
+        """Append the values of one step."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def records(self) -> list[dict[str, float]]:
+        """All lines so far; an unfinished last line, left by a killed run, is ignored."""
+        if not self.path.exists():
+            return []
+        records = []
+        for line in self.path.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return records
+
+    def plot(self, groups: dict[str, list[str]]) -> None:
+        """Write DIR/curves.png with one panel per group: title → names of the values drawn in it."""
+        from matplotlib.figure import Figure
+
+        series: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+        for record in self.records():
+            for name, value in record.items():
+                series[name][0].append(record["step"])
+                series[name][1].append(value)
+        figure = Figure(figsize=(4.5 * len(groups), 3.2), layout="constrained")
+        for axes, (title, names) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
+            for name in names:
+                if name in series:
+                    axes.plot(*series[name], label=name, linewidth=1.2)
+            axes.set(title=title, xlabel="step")
+            axes.grid(alpha=0.3)
+            if axes.lines:
+                axes.legend(frameon=False)
+        figure.savefig(self.path.with_name("curves.png"), dpi=110)
