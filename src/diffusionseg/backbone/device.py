@@ -26,7 +26,9 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         return _cuda(name, wanted.index)
     if wanted.type == "mps":
         if not torch.backends.mps.is_available():
-            raise DeviceUnavailableError("device 'mps' was asked for, but this machine or PyTorch build has none")
+            raise DeviceUnavailableError(
+                "device 'mps' was asked for, but this machine or PyTorch build has none"
+            )
         return wanted
     if wanted.type != "cpu":
         raise ValueError(f"device {name!r} is not supported: use auto, cpu, cuda, cuda:N or mps")
@@ -40,12 +42,15 @@ def _cuda(name: str, index: int | None) -> torch.device:
             f"device {name!r} was asked for, but PyTorch {torch.__version__} finds no CUDA device"
         )
     if index is not None and index >= count:
-        raise DeviceUnavailableError(f"device {name!r} was asked for, but only cuda:0 to cuda:{count - 1} exist")
+        raise DeviceUnavailableError(
+            f"device {name!r} was asked for, but only cuda:0 to cuda:{count - 1} exist"
+        )
     return torch.device("cuda", index or 0)
 
 
 def resolve_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:
-    """The floating-point format: as given (`float32`, `torch.bfloat16`, …), else float16 on CUDA, float32 elsewhere.
+    """The floating-point format: as given (`float32`, `torch.bfloat16`, …), else float16 on CUDA, float32
+    elsewhere.
 
     The CPU never gets a half format unasked: weights stored as float16 are widened on loading.
     """

@@ -29,9 +29,10 @@ def invert(
 ) -> Iterator[tuple[int, Tensor]]:
     """Deterministic DDIM inversion of clean `latents` (B, C, h, w); yields (t, latents at t), t ascending.
 
-    `timesteps` is any order of the timesteps to visit (see `timestep_schedule`). The step to t asks the model at t,
-    as diffusers' `DDIMInverseScheduler` does. `refinements` more calls a step solve the step's own equation by fixed
-    point iteration (Pan et al., *AIDI*, arXiv 2309.04907), so that `sample` returns to where `invert` began.
+    `timesteps` is any order of the timesteps to visit (see `timestep_schedule`). The step to t asks the model
+    at t, as diffusers' `DDIMInverseScheduler` does. `refinements` more calls a step solve the step's own
+    equation by fixed point iteration (Pan et al., *AIDI*, arXiv 2309.04907), so that `sample` returns to
+    where `invert` began.
     """
     ask = predict or _plain(backbone, conditioning)
     latents = _working_format(latents)
@@ -55,10 +56,12 @@ def sample(
     *,
     predict: Predict | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
-    """Deterministic DDIM sampling from noisy `latents` (B, C, h, w) at max(timesteps) down to the clean latent.
+    """Deterministic DDIM sampling from noisy `latents` (B, C, h, w) at max(timesteps) down to the clean
+    latent.
 
-    Yields (t, latents after the step that left t), t descending; the last one is clean. `predict` replaces the plain
-    call of the U-Net, for instance by classifier-free guidance; by default it is `backbone.denoise`.
+    Yields (t, latents after the step that left t), t descending; the last one is clean. `predict` replaces
+    the plain call of the U-Net, for instance by classifier-free guidance; by default it is
+    `backbone.denoise`.
     """
     ask = predict or _plain(backbone, conditioning)
     latents = _working_format(latents)

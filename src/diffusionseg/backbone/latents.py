@@ -9,17 +9,20 @@ from torch import Tensor
 
 
 def check_images(images: Tensor, downscale: int) -> None:
-    """Refuse what the VAE would silently misread: wrong shape, integers, values outside 0…1, indivisible sizes."""
+    """Refuse what the VAE would silently misread: wrong shape, integers, values outside 0…1, indivisible
+    sizes."""
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must have shape (B, 3, H, W), not {tuple(images.shape)}")
     if not images.is_floating_point():
-        raise ValueError(f"images must be floating point in 0…1, not {images.dtype}: divide 8-bit pixels by 255")
+        raise ValueError(
+            f"images must be floating point in 0…1, not {images.dtype}: divide 8-bit pixels by 255"
+        )
     height, width = images.shape[-2:]
     if height % downscale or width % downscale or not height or not width:
         nearest = [max(downscale, round(side / downscale) * downscale) for side in (height, width)]
         raise ValueError(
-            f"image size {height}x{width} (height x width) is not a multiple of {downscale}, the pixels per latent "
-            f"cell: resize or pad it, for instance to {nearest[0]}x{nearest[1]}"
+            f"image size {height}x{width} (height x width) is not a multiple of {downscale}, "
+            f"the pixels per latent cell: resize or pad it, for instance to {nearest[0]}x{nearest[1]}"
         )
     low, high = (float(value) for value in torch.aminmax(images))
     # Not `low < 0 or high > 1`: that lets NaN through.
@@ -29,9 +32,11 @@ def check_images(images: Tensor, downscale: int) -> None:
 
 @torch.no_grad()
 def encode_images(vae: Any, images: Tensor) -> Tensor:
-    """Posterior mean of the VAE in the generator's scale: images (B, 3, H, W) in 0…1 to latents (B, C, h, w) float32.
+    """Posterior mean of the VAE in the generator's scale: images (B, 3, H, W) in 0…1 to latents (B, C, h, w)
+    float32.
 
-    The mean, not a sample, so that the same picture always gives the same latent. A float64 VAE gives float64.
+    The mean, not a sample, so that the same picture always gives the same latent. A float64 VAE gives
+    float64.
     """
     pixels = images.to(vae.device, vae.dtype) * 2 - 1
     mean = _at_least_float32(vae.encode(pixels).latent_dist.mean)
@@ -51,13 +56,13 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
 def _affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
     """Offset and factor with `latent = (mean - offset) * factor`, each broadcastable to (B, C, h, w)."""
     config = vae.config
-    scale = torch.as_tensor(float(config.scaling_factor)).to(like)
-    offset = torch.as_tensor(float(getattr(config, "shift_factor", None) or 0.0)).to(like)
+    scale = like.new_tensor(float(config.scaling_factor))
+    offset = like.new_tensor(float(getattr(config, "shift_factor", None) or 0.0))
     mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is not None:
-        offset = offset + torch.as_tensor(mean).to(like).view(1, -1, 1, 1)
+        offset = offset + like.new_tensor(mean).view(1, -1, 1, 1)
     if std is not None:
-        scale = scale / torch.as_tensor(std).to(like).view(1, -1, 1, 1)
+        scale = scale / like.new_tensor(std).view(1, -1, 1, 1)
     return offset, scale
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import diffusers
@@ -30,7 +31,8 @@ class NoiseSchedule:
     """What of a scheduler configuration does not depend on the sampler."""
 
     alphas_cumprod: Tensor
-    """Share of signal variance ᾱ_t left at each training timestep, shape (T,), float64 on the CPU, descending in 0…1."""
+    """Share of signal variance ᾱ_t left at each training timestep, shape (T,), float64 on the CPU, descending
+    in 0…1."""
 
     final_alpha_cumprod: float
     """ᾱ that stands for the clean latent, below timestep 0: 1, or ᾱ_0 where the configuration says so."""
@@ -55,7 +57,9 @@ def noise_schedule(config: Mapping[str, Any]) -> NoiseSchedule:
             fields[name] = own[name].default
     prediction_type = str(fields.get("prediction_type", "epsilon"))
     if prediction_type not in PREDICTION_TYPES:
-        raise ValueError(f"prediction_type {prediction_type!r} is not supported: must be one of {PREDICTION_TYPES}")
+        raise ValueError(
+            f"prediction_type {prediction_type!r} is not supported: must be one of {PREDICTION_TYPES}"
+        )
     scheduler = DDIMScheduler.from_config(fields)
     return NoiseSchedule(
         alphas_cumprod=scheduler.alphas_cumprod.to("cpu", torch.float64),
@@ -65,5 +69,6 @@ def noise_schedule(config: Mapping[str, Any]) -> NoiseSchedule:
 
 
 def add_noise(latents: Tensor, noise: Tensor, alpha_bar: float) -> Tensor:
-    """The forward process x_t = √ᾱ x_0 + √(1-ᾱ) ε (Ho et al., arXiv 2006.11239, eq. 4); all shapes (B, C, h, w)."""
-    return latents * alpha_bar**0.5 + noise * (1 - alpha_bar) ** 0.5
+    """The forward process x_t = √ᾱ x_0 + √(1-ᾱ) ε (Ho et al., arXiv 2006.11239, eq. 4); all shapes (B, C, h,
+    w)."""
+    return latents * sqrt(alpha_bar) + noise * sqrt(1 - alpha_bar)

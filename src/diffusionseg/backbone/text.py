@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 def token_limit(tokenizers: Sequence[Any], text_encoders: Sequence[Any]) -> int:
     """Number of token positions L that the encoders share, start and end tokens included.
 
-    The encoder's own table of positions has a say, because a tokenizer whose configuration names no limit reports
-    an astronomically large one.
+    The encoder's own table of positions has a say, because a tokenizer whose configuration names no limit
+    reports an astronomically large one.
     """
     limits = {
         min(int(tokenizer.model_max_length), int(encoder.config.max_position_embeddings))
@@ -33,17 +33,22 @@ def encode_prompt(
 ) -> tuple[Tensor, Tensor | None]:
     """Embed one prompt: embeddings (1, L, D) and pooled embeddings (1, P) or None.
 
-    One encoder: its last hidden state (after the final norm), as the Stable Diffusion pipelines do. Two encoders:
-    the hidden states before the last layer, concatenated along D, and the projected pooled output of the second
-    (Podell et al., *SDXL*, arXiv 2307.01952, section 2.1). One prompt a call, so that an embedding does not depend
-    on the batch that it was made in.
+    One encoder: its last hidden state (after the final norm), as the Stable Diffusion pipelines do. Two
+    encoders: the hidden states before the last layer, concatenated along D, and the projected pooled output
+    of the second (Podell et al., *SDXL*, arXiv 2307.01952, section 2.1). One prompt a call, so that an
+    embedding does not depend on the batch that it was made in.
     """
     limit = token_limit(tokenizers, text_encoders)
     states: list[Tensor] = []
     pooled: Tensor | None = None
     for tokenizer, encoder in zip(tokenizers, text_encoders, strict=True):
         ids = tokenizer(
-            prompt, padding="max_length", max_length=limit, truncation=True, return_tensors="pt", verbose=False
+            prompt,
+            padding="max_length",
+            max_length=limit,
+            truncation=True,
+            return_tensors="pt",
+            verbose=False,
         ).input_ids
         output = encoder(ids.to(encoder.device), output_hidden_states=len(text_encoders) > 1)
         if len(text_encoders) == 1:

@@ -90,3 +90,33 @@ def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, 
             row += 1
 
 
+
+
+def class_names(sources: Sequence[Path]) -> list[str]:
+    """Every class name that the sources hold, sorted; no photograph is read."""
+    names: set[str] = set()
+    for source in sources:
+        if source.is_dir():
+            names |= {Path(file.relative).parts[0] for file in find_images([source])}
+        else:
+            names |= {name for _, name, _ in _rows(source, None)}
+    return sorted(names)
+
+
+def read_class_file(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Read `classes` (a list) and the table `general` (name → wider word) from a TOML file.
+
+    Raises ValueError naming the file and what is wrong in it.
+    """
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid TOML: {error}") from error
+    names, general = values.get("classes"), values.get("general", {})
+    if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
+        raise ValueError(f"{path}: needs classes = [one or more names]")
+    if not (isinstance(general, dict) and all(isinstance(w, str) for w in general.values())):
+        raise ValueError(f"{path}: [general] must map names to words")
+    return names, general

@@ -1,0 +1,5 @@
+"""`python -m diffusionseg`."""
+
+from diffusionseg.cli import main
+
+main()

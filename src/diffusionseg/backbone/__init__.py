@@ -1,0 +1,27 @@
+"""The frozen text-to-image generator behind one small interface, and the taps that read it."""
+
+from diffusionseg.backbone.attention_layers import AttentionLayer, attention_layers
+from diffusionseg.backbone.attention_maps import AttentionMaps
+from diffusionseg.backbone.attention_tap import AttentionTap
+from diffusionseg.backbone.conditioning import Conditioning
+from diffusionseg.backbone.device import resolve_device, resolve_dtype
+from diffusionseg.backbone.errors import BackboneLoadError, DeviceUnavailableError
+from diffusionseg.backbone.feature_tap import FeatureTap
+from diffusionseg.backbone.inversion import invert, sample
+from diffusionseg.backbone.model import Backbone
+
+__all__ = [
+    "AttentionLayer",
+    "AttentionMaps",
+    "AttentionTap",
+    "Backbone",
+    "BackboneLoadError",
+    "Conditioning",
+    "DeviceUnavailableError",
+    "FeatureTap",
+    "attention_layers",
+    "invert",
+    "resolve_device",
+    "resolve_dtype",
+    "sample",
+]

@@ -1,0 +1,97 @@
+"""Attention probabilities, reduced while they are computed.
+
+Shapes: R recorded rows, H heads, N image positions, L keys (tokens, or N again), D channels a head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_BLOCK_ELEMENTS = 1 << 23
+"""Most probabilities held at once by `add_self_attention`: 32 MiB in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMaps:
+    """Attention averaged over heads, class-span tokens and recorded steps, float32."""
+
+    cross: dict[str, Tensor]
+    """Layer name to share of attention (0…1) that each position gives the class name, (R, h, w)."""
+
+    self_: dict[str, Tensor]
+    """Layer name to self-attention (R, N, N), N = h·w row-major; each row sums to 1."""
+
+    grids: dict[str, tuple[int, int]]
+    """Layer name to (h, w)."""
+
+    steps: int
+    """Number of U-Net calls that were averaged."""
+
+
+def queries_and_keys(
+    attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Per-head queries (R, H, N, D) and keys (R, H, L, D), made as diffusers' `AttnProcessor2_0` makes
+    them."""
+    if hidden_states.ndim == 4:
+        hidden_states = hidden_states.flatten(2).transpose(1, 2)
+    if attn.group_norm is not None:
+        hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
+    context = hidden_states
+    if encoder_hidden_states is not None:
+        context = encoder_hidden_states
+        if attn.norm_cross:
+            context = attn.norm_encoder_hidden_states(context)
+    query, key = (
+        projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        for projected in (attn.to_q(hidden_states), attn.to_k(context))
+    )
+    if attn.norm_q is not None:
+        query = attn.norm_q(query)
+    if attn.norm_k is not None:
+        key = attn.norm_k(key)
+    # Half formats lose small probabilities; the maps are always made in float32 or better.
+    wide = torch.promote_types(query.dtype, torch.float32)
+    return query.to(wide), key.to(wide)
+
+
+def span_weights(spans: tuple[tuple[int, ...], ...], tokens: int) -> Tensor:
+    """Weights (R, L) that average over each row's class-span tokens: 1/|S| at the span, else 0."""
+    weights = torch.zeros(len(spans), tokens)
+    for row, span in enumerate(spans):
+        weights[row, list(span)] = 1 / len(span)
+    return weights
+
+
+def cross_attention(query: Tensor, key: Tensor, weights: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    """Attention to the class span, mean over heads and the span's tokens: (R, N).
+
+    `weights` (R, L) as from `span_weights`; `mask` is added to the logits and broadcasts to (R, H, N, L).
+    """
+    logits = query @ key.transpose(-1, -2) * scale
+    if mask is not None:
+        logits = logits + mask
+    return torch.einsum("rhnl,rl->rn", logits.softmax(-1), weights.to(logits)) / query.shape[1]
+
+
+def add_self_attention(total: Tensor, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
+    """Add self-attention, mean over heads, to `total` (R, N, N) in place.
+
+    Goes head by head and in blocks of queries, so that (R·H, N, N) is never held.
+    """
+    rows, heads, positions, _ = query.shape
+    block = max(1, _BLOCK_ELEMENTS // (rows * key.shape[2]))
+    for head in range(heads):
+        keys = key[:, head].transpose(-1, -2)
+        for start in range(0, positions, block):
+            part = slice(start, start + block)
+            logits = query[:, head, part] @ keys * scale
+            if mask is not None:
+                logits = (
+                    logits + mask[:, min(head, mask.shape[1] - 1), part if mask.shape[2] > 1 else slice(None)]
+                )
+            total[:, part] += logits.softmax(-1).to(total.dtype) / heads

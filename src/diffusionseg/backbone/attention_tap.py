@@ -1,0 +1,178 @@
+"""Reading attention during U-Net calls, reduced on the spot, leaving the model as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch import Tensor, nn
+
+from diffusionseg.backbone.attention_layers import Kind, attention_layers, choose_layers
+from diffusionseg.backbone.attention_maps import (
+    AttentionMaps,
+    add_self_attention,
+    cross_attention,
+    queries_and_keys,
+    span_weights,
+)
+from diffusionseg.backbone.conditioning import Conditioning
+
+if TYPE_CHECKING:
+    from diffusionseg.backbone.model import Backbone
+
+
+class AttentionTap:
+    """Context manager that averages cross- and self-attention over the U-Net calls made while `recording` is
+    true.
+
+    `conditioning` is the one given to `denoise` (all rows of the batch); `rows` chooses the rows that are
+    read, for instance `slice(B, None)` for the conditional half of a classifier-free guidance batch; None
+    reads all. Cross- attention is kept for the class-span tokens of those rows only, which therefore need
+    spans.
+
+    `cross_layers` and `self_layers` name layers (see `attention_layers`); None takes every layer whose grid
+    has `min_tokens` to `max_tokens` positions at the size that is actually called (196 to 1024: 14×14 to
+    32×32); an empty sequence takes none.
+
+    The layers compute their output as ever: forward pre-hooks look at what goes in and compute the
+    probabilities of the chosen rows beside it, in float32. So tapped and untapped outputs are the same bits,
+    taps may be nested, and on exit, also after an exception, nothing is left in the model. While `recording`
+    is false the hooks return at once.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        conditioning: Conditioning,
+        rows: slice | None = None,
+        cross_layers: Sequence[str] | None = None,
+        self_layers: Sequence[str] | None = None,
+        min_tokens: int = 196,
+        max_tokens: int = 1024,
+    ) -> None:
+        if not 1 <= min_tokens <= max_tokens:
+            raise ValueError(f"min_tokens {min_tokens} must lie in 1 … max_tokens {max_tokens}")
+        self.recording = True
+        self._unet, self._batch = backbone.unet, len(conditioning)
+        self._rows = rows or slice(None)
+        self._chosen: dict[str, Kind] = {}
+        kinds: Mapping[Kind, Sequence[str] | None] = {"cross": cross_layers, "self": self_layers}
+        for kind, names in kinds.items():
+            self._chosen |= dict.fromkeys(choose_layers(self._unet, kind, names), kind)
+        self._by_size = {kind for kind, names in kinds.items() if names is None}
+        self._tokens = range(min_tokens, max_tokens + 1)
+        spans = conditioning.spans[self._rows]
+        if not spans:
+            raise ValueError(f"rows {rows} selects none of the {self._batch} rows of the conditioning")
+        self._weights: Tensor | None = None
+        if "cross" in self._chosen.values():
+            if not all(spans):
+                raise ValueError(
+                    "a recorded row has no class span: give encode_prompts the class names, choose the "
+                    "conditional rows with rows=, or pass cross_layers=() to read self-attention alone"
+                )
+            self._weights = span_weights(spans, conditioning.embeddings.shape[1])
+        self._hooks = ExitStack()
+        self._grid: tuple[int, int] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was recorded so far."""
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._grids: dict[str, tuple[int, int]] = {}
+        self._seen: set[int] = set()
+
+    def maps(self) -> AttentionMaps:
+        """Means over everything recorded; raises `RuntimeError` saying why when there is nothing."""
+        if not self._counts:
+            if not self._seen:
+                raise RuntimeError(
+                    "no U-Net call was recorded: call denoise inside the tap while recording is true"
+                )
+            raise RuntimeError(
+                f"no attention layer has {self._tokens[0]} to {self._tokens[-1]} positions; this call had "
+                f"{sorted(self._seen)}: change min_tokens/max_tokens, the image size, or name the layers"
+            )
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        return AttentionMaps(
+            cross={n: m.reshape(-1, *self._grids[n]) for n, m in means.items() if self._chosen[n] == "cross"},
+            self_={n: m for n, m in means.items() if self._chosen[n] == "self"},
+            grids=dict(self._grids),
+            steps=max(self._counts.values()),
+        )
+
+    def __enter__(self) -> AttentionTap:
+        modules = dict(self._unet.named_modules())
+        for module in modules.values():
+            if isinstance(module, Transformer2DModel):
+                self._hook(module, self._note_grid)
+        for layer in attention_layers(self._unet):
+            if layer.name in self._chosen:
+                self._hook(modules[layer.name], self._reader(layer.name))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hooks.close()
+
+    def _hook(self, module: nn.Module, hook: Callable[..., None]) -> None:
+        self._hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+
+    def _note_grid(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """A transformer sees (B, C, h, w); its attention layers only (B, h·w, C)."""
+        states = arguments[0] if arguments else named["hidden_states"]
+        self._grid = (int(states.shape[-2]), int(states.shape[-1]))
+
+    def _reader(self, name: str) -> Callable[..., None]:
+        kind = self._chosen[name]
+
+        def read(attn: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if not self.recording:
+                return
+            states = arguments[0] if arguments else named["hidden_states"]
+            grid = (int(states.shape[2]), int(states.shape[3])) if states.ndim == 4 else self._grid
+            assert grid is not None
+            positions = grid[0] * grid[1]
+            self._seen.add(positions)
+            if kind in self._by_size and positions not in self._tokens:
+                return
+            if len(states) != self._batch:
+                raise ValueError(
+                    f"the U-Net was called with {len(states)} rows, the tap's conditioning has {self._batch}"
+                )
+            if self._grids.setdefault(name, grid) != grid:
+                raise ValueError(
+                    f"latents changed size while recording ({self._grids[name]} to {grid}): reset() first"
+                )
+            context = arguments[1] if len(arguments) > 1 else named.get("encoder_hidden_states")
+            mask = arguments[2] if len(arguments) > 2 else named.get("attention_mask")
+            with torch.no_grad():
+                self._record(name, attn, states, context, mask)
+
+        return read
+
+    def _record(
+        self, name: str, attn: Any, states: Tensor, context: Tensor | None, mask: Tensor | None
+    ) -> None:
+        rows = self._rows
+        if mask is not None:
+            keys = (states if context is None else context).shape[1] if states.ndim == 3 else mask.shape[-1]
+            mask = attn.prepare_attention_mask(mask, keys, len(states))
+            mask = mask.unflatten(0, (len(states), attn.heads))[rows]
+        query, key = queries_and_keys(attn, states[rows], None if context is None else context[rows])
+        count, _, positions, _ = query.shape
+        if self._chosen[name] == "cross":
+            assert self._weights is not None
+            value = cross_attention(query, key, self._weights, attn.scale, mask).float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        else:
+            if name not in self._sums:
+                self._sums[name] = query.new_zeros(count, positions, positions, dtype=torch.float32)
+            add_self_attention(self._sums[name], query, key, attn.scale, mask)
+        self._counts[name] = self._counts.get(name, 0) + 1

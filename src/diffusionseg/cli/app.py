@@ -1,0 +1,39 @@
+"""The Typer application. Importing it must stay cheap: verbs import torch only when they run."""
+
+from __future__ import annotations
+
+import typer
+
+from diffusionseg import __version__
+from diffusionseg.cli import demo, doctor, evaluate, predict, pretrain, synth, train
+
+app = typer.Typer(
+    name="diffusionseg",
+    help="Find the main object in any photograph without any human label, by the method of DiffusionSeg.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"diffusionseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Find the main object in any photograph without any human label, by the method of DiffusionSeg."""
+
+
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("synth", epilog=synth.EXAMPLE)(synth.synth)
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
+app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)

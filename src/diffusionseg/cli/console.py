@@ -1,0 +1,70 @@
+"""What people see: messages and progress on stderr, machine-readable results on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, status: int = 2) -> typer.Exit:
+    """Print an error; `raise fail(...)` ends the verb with this exit status."""
+    stderr.print(f"[bold red]error:[/] {_plain(message)}", soft_wrap=True)
+    return typer.Exit(status)
+
+
+def note(message: str) -> None:
+    """Tell something to the human."""
+    stderr.print(_plain(message), soft_wrap=True)
+
+
+def result(values: Any) -> None:
+    """Print a result as one JSON document on stdout."""
+    typer.echo(json.dumps(values, indent=1, ensure_ascii=False))
+
+
+@contextmanager
+def errors_named() -> Iterator[None]:
+    """Turn the errors of wrong input and usage into a message and exit status 2."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise fail("interrupted; run the same command again to go on", 130) from None
+    except (ValueError, OSError) as error:
+        raise fail(str(error) or type(error).__name__) from error
+
+
+def progress() -> Progress:
+    """A progress bar with count, rate and time left; plain lines are not drawn where stderr is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=False,
+    )
+
+
+def _plain(message: str) -> str:
+    from rich.markup import escape
+
+    return escape(message)

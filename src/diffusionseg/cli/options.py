@@ -1,0 +1,51 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make a TOML file's values the defaults of a verb's options, so that flags still win."""
+    if path is None:
+        return None
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path}: not valid TOML: {error}") from error
+    values = {key.replace("-", "_"): value for key, value in values.items()}
+    known = {p.name for p in context.command.params}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise typer.BadParameter(f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}")
+    context.default_map = {**(context.default_map or {}), **values}
+    return path
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML file with values of the options below (names without dashes in front); flags win.",
+        callback=_read_config,
+        is_eager=True,
+        metavar="FILE.toml",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. auto is float16 on cuda, else float32.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout; all else goes to stderr.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything again instead of resuming.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
+Model = Annotated[str, typer.Option(help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.")]
+
+
+def dtype_name(dtype: str) -> str | None:
+    """None for `auto`, else the name itself, as `Backbone.from_pretrained` takes it."""
+    return None if dtype == "auto" else dtype

@@ -1,0 +1,79 @@
+"""`diffusionseg pretrain`: captioned photographs to a small generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffusionseg.cli import console, options
+
+EXAMPLE = "Example: diffusionseg pretrain photos --steps 20000 --out my-generator"
+
+
+def pretrain(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of class sub-folders, or Parquet files with columns image and class."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the model is written to OUT/model.")],
+    config: options.Config = None,
+    classes_file: Annotated[
+        Path | None,
+        typer.Option(help="TOML file: classes = [names to train on], [general] name = wider word."),
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Model folder of an earlier run whose weights this one continues.")
+    ] = None,
+    image_size: Annotated[int, typer.Option(help="Side of the training squares in pixels.")] = 64,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of the generator.")] = 10_000,
+    autoencoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the autoencoder.")] = 2500,
+    batch_size: Annotated[int, typer.Option(help="Photographs in a step.")] = 48,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 500,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+) -> None:
+    """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. No mask or box is read."""
+    with console.errors_named():
+        from diffusionseg.backbone import resolve_device
+        from diffusionseg.pretraining import PretrainConfig, class_names, pretrain, read_class_file, read_photos
+
+        where = resolve_device(device)
+        settings = PretrainConfig(
+            image_size=image_size,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            autoencoder_steps=autoencoder_steps,
+            save_every=save_every,
+            seed=seed,
+        )
+        chosen, general = read_class_file(classes_file) if classes_file else (None, {})
+        photos = read_photos(sources, image_size, chosen)
+        for line in photos.unreadable:
+            console.note(f"left out: {line}")
+        console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
+        with console.progress() as bar:
+            tasks: dict[str, int] = {}
+
+            def report(stage: str, done: int, total: int, values: dict[str, float]) -> None:
+                task = tasks.setdefault(stage, bar.add_task(stage, total=total) if stage not in tasks else 0)
+                shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
+                bar.update(task, completed=done, description=f"{stage}  {shown}")
+
+            folder = pretrain(
+                photos,
+                class_names(sources),
+                general,
+                out,
+                settings,
+                device=where,
+                start_from=start_from,
+                report=report,
+            )
+    console.note(f"generator written to {folder}")
+    if json:
+        console.result({"model": str(folder), "photographs": len(photos), "unreadable": list(photos.unreadable)})

@@ -1,0 +1,90 @@
+"""`diffusionseg synth`: class names to image–mask pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffusionseg.cli import console, options
+
+EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 24 --seed 7 --out pairs'
+
+
+def synth(
+    classes: Annotated[
+        str, typer.Option(help="Class names separated by commas, or @FILE with one name a line.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    config: options.Config = None,
+    model: options.Model = "mini",
+    count: Annotated[int, typer.Option(min=1, help="Places of the set; classes take them in turn.")] = 24,
+    seed: options.Seed = 0,
+    steps: Annotated[int | None, typer.Option(help="DDIM steps, 1 to 1000.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Classifier-free guidance, 1 (none) to 20.")] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(help="Prompt template with {name} and perhaps {article}; repeatable.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side in pixels; default the generator's own.")] = None,
+    attempts: Annotated[int | None, typer.Option(help="Images tried for one place, 1 to 100.")] = None,
+    call_size: Annotated[
+        int | None, typer.Option(help="Samples in one U-Net call; changes the set's bytes, so it belongs to the set.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Samples in flight; changes speed and memory, never the result.")
+    ] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Places in one shard file.")] = 64,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Synthesise images of the named classes with masks from AttentionCut. An interrupted run goes on where it was."""
+    with console.errors_named():
+        from diffusionseg.synthesis.prompts import parse_class_names
+
+        names = parse_class_names(_class_text(classes))
+        import dataclasses
+
+        from diffusionseg.backbone import Backbone
+        from diffusionseg.synthesis import SynthesisConfig, finished_places, synthesize_set
+
+        given = {
+            "steps": steps,
+            "guidance": guidance,
+            "templates": tuple(template) if template else None,
+            "image_size": image_size,
+            "attempts": attempts,
+            "call_size": call_size,
+        }
+        settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
+        backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
+        with console.progress() as bar:
+            finished = 0 if overwrite else finished_places(out, count, shard_size)
+            task = bar.add_task("synthesis", total=count, completed=finished)
+            summary = synthesize_set(
+                backbone,
+                names,
+                out,
+                count=count,
+                seed=seed,
+                config=settings,
+                batch_size=batch_size,
+                shard_size=shard_size,
+                overwrite=overwrite,
+                report=lambda _: bar.advance(task),
+            )
+    values = {**dataclasses.asdict(summary), "out": str(out)}
+    rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
+    console.note(f"{summary.samples} pairs in {count} places in {out}; rejected images: {rejected}")
+    if json:
+        console.result(values)
+    if summary.samples == 0:
+        raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts", 1)
+
+
+def _class_text(classes: str) -> str:
+    if not classes.startswith("@"):
+        return classes
+    return ",".join(Path(classes[1:]).read_text().splitlines())

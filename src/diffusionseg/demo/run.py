@@ -1,0 +1,91 @@
+"""Run every station of the method once with the embedded model, and write the page that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from diffusionseg.backbone import Backbone
+from diffusionseg.data import atomic_write, read_image, read_shards
+from diffusionseg.demo.report import Page, page_html
+from diffusionseg.exploitation import DiffusionSeg, Prediction, TrainConfig, train
+from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
+from diffusionseg.synthesis import synthesize_set
+
+Report = Callable[[str, int, int], None]
+"""Called as report(stage, done, all)."""
+
+CLASSES = ("goldfish", "school bus", "monarch", "golden retriever", "sports car", "teapot", "orange", "sunflower")
+"""Classes that the demonstration synthesises, three images of each by default."""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Size of the demonstration."""
+
+    count: int = 24
+    """Places of the synthetic set, at least 24 for a full page."""
+    steps: int = 60
+    """Steps of the short decoder training."""
+    seed: int = 0
+    """Seed of synthesis and training."""
+
+
+def photographs() -> list[Path]:
+    """The photographs that come with the package; their terms are in `photos/LICENSES.md`."""
+    return sorted((Path(__file__).parent / "photos").glob("*.jpg"))
+
+
+def run_demo(out: Path, config: DemoConfig, *, device: str = "auto", report: Report = lambda *_: None) -> Path:
+    """Synthesise, train briefly, predict the packaged photographs; returns OUT/report.html."""
+    out.mkdir(parents=True, exist_ok=True)
+    backbone = Backbone.from_pretrained("mini", device=device)
+    pairs = out / "pairs"
+    places = iter(range(1, config.count + 1))
+    # Twelve attempts a place, so that the page shows as many pairs as there are places.
+    summary = synthesize_set(
+        backbone,
+        CLASSES,
+        pairs,
+        count=config.count,
+        seed=config.seed,
+        report=lambda _: report("synthesis", next(places), config.count),
+    )
+    samples = list(read_shards(pairs))
+    train(
+        backbone,
+        [(s.image_array(), s.mask_array()) for s in samples],
+        out / "decoder",
+        train_config=TrainConfig(steps=config.steps, batch_size=8, seed=config.seed),
+        report=lambda step, steps, _: report("short decoder training", step, steps),
+    )
+    model = DiffusionSeg.from_pretrained("mini", backbone=backbone)
+    photos = photographs()
+    images = [read_image(path) for path in photos]
+    predictions = []
+    for number, image in enumerate(images):
+        predictions += model.predict([image])
+        report("photographs", number + 1, len(images))
+    for path, image, prediction in zip(photos, images, predictions, strict=True):
+        _save(out / "predictions", path.stem, image, prediction)
+    page = Page(
+        samples=samples,
+        summary=summary,
+        curves=(out / "decoder" / "curves.png").read_bytes(),
+        photos=[(p.stem, i, r) for p, i, r in zip(photos, images, predictions, strict=True)],
+    )
+    atomic_write(out / "report.html", page_html(page).encode())
+    return out / "report.html"
+
+
+def _save(folder: Path, stem: str, image: Image.Image, prediction: Prediction) -> None:
+    folder.mkdir(exist_ok=True)
+    saliency_picture(prediction.saliency).save(folder / f"{stem}.saliency.png")
+    mask_picture(prediction.mask).save(folder / f"{stem}.mask.png")
+    cutout(image, prediction.saliency).save(folder / f"{stem}.rgba.png")
+    overlay(image, prediction.mask, boxes=prediction.boxes).save(folder / f"{stem}.overlay.png")
+
+

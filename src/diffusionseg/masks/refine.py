@@ -1,0 +1,58 @@
+"""Saliency at the model's grid to saliency at the photograph's size."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffusionseg.masks.bilateral import BilateralConfig, bilateral_solver
+from diffusionseg.masks.contracts import rgb_image, unit_map
+from diffusionseg.masks.guided import guided_filter
+from diffusionseg.masks.resample import resize
+
+RefineMethod = Literal["none", "guided", "bilateral"]
+
+WORKING_SIDE = 1024
+"""Longer side in pixels above which filters work on a smaller copy: the saliency itself is far coarser than that."""
+
+
+def refine(
+    saliency: ArrayLike,
+    image: ArrayLike,
+    method: RefineMethod = "guided",
+    *,
+    radius: float = 0.5,
+    eps: float = 1e-3,
+    bilateral: BilateralConfig | None = None,
+) -> NDArray[np.float32]:
+    """Bring a saliency (h, w) in [0, 1] of any size to the size of `image` (H, W, 3) uint8, along its edges.
+
+    method: "none" resizes bilinearly; "guided" and "bilateral" then apply guided_filter or bilateral_solver.
+    radius: of the guided filter, in cells of the given saliency, > 0 (at least 1 pixel, at most 1/8 of the image's
+    shorter side). eps: of the guided filter. bilateral: constants of the bilateral solver.
+
+    Returns (H, W) float32 in [0, 1].
+    """
+    if method not in get_args(RefineMethod):
+        raise ValueError(f"method must be one of {', '.join(get_args(RefineMethod))}, got {method!r}")
+    if not 0 < radius < np.inf:
+        raise ValueError(f"radius must be positive and finite, got {radius}")
+    pixels = rgb_image("image", image)
+    coarse = unit_map("saliency", saliency)
+    height, width = pixels.shape[:2]
+    full = resize(coarse, (height, width))
+    shrink = math.ceil(max(height, width) / WORKING_SIDE)
+    if method == "guided":
+        cell = max(height / coarse.shape[0], width / coarse.shape[1])
+        reach = max(1, round(min(radius * cell, min(height, width) / 8)))
+        full = guided_filter(pixels / 255.0, full, reach, eps, subsample=shrink)
+    elif method == "bilateral" and shrink == 1:
+        full = bilateral_solver(pixels, full, config=bilateral)
+    elif method == "bilateral":
+        small = (max(1, height // shrink), max(1, width // shrink))
+        smaller = np.rint(resize(pixels.astype(np.float32), small)).astype(np.uint8)
+        full = resize(bilateral_solver(smaller, resize(coarse, small), config=bilateral), (height, width))
+    return np.clip(full, 0.0, 1.0).astype(np.float32)

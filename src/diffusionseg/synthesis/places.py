@@ -1,0 +1,125 @@
+"""Fill the places of a synthetic set: several samples in flight, each independent of all the others."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+import torch
+
+from diffusionseg.backbone import Backbone
+from diffusionseg.synthesis.config import SynthesisConfig
+from diffusionseg.synthesis.gate import reject_reason
+from diffusionseg.synthesis.pair import SyntheticPair
+from diffusionseg.synthesis.prompts import assign_class
+from diffusionseg.synthesis.sampling import draft, synthesize_group
+
+
+@dataclass
+class Place:
+    """One place of a synthetic set after all its attempts."""
+
+    index: int
+    """Place in the set, from 0."""
+    pair: SyntheticPair | None = None
+    """The accepted pair, or None where every attempt was rejected."""
+    rejects: list[str] = field(default_factory=list)
+    """Reason of each rejected attempt, in order."""
+
+
+def synthesize(
+    backbone: Backbone,
+    class_names: Sequence[str],
+    *,
+    count: int,
+    seed: int = 0,
+    config: SynthesisConfig | None = None,
+    batch_size: int | None = None,
+) -> Iterator[SyntheticPair]:
+    """Yield up to `count` image–mask pairs of the classes in turn, those that the quality gate lets pass.
+
+    The same pairs come out bit for bit whatever `batch_size` (samples in flight) is. Raises ValueError for a class
+    name that the generator's prompt cannot hold.
+    """
+    for place in fill_places(backbone, class_names, range(count), seed, config or SynthesisConfig(), batch_size):
+        if place.pair is not None:
+            yield place.pair
+
+
+def fill_places(
+    backbone: Backbone,
+    class_names: Sequence[str],
+    indices: range,
+    seed: int,
+    config: SynthesisConfig,
+    batch_size: int | None = None,
+) -> Iterator[Place]:
+    """Yield the places `indices` in order, with up to `batch_size` of them worked on at once.
+
+    On a CPU each U-Net call runs on a single core and several calls run side by side: sums then do not depend on the
+    number of cores, and small models get faster. Elsewhere calls run one after the other.
+    """
+    if not class_names:
+        raise ValueError("class_names is empty")
+    groups = _call_groups(indices, config.call_size)
+    on_cpu = backbone.device.type == "cpu"
+    in_flight = max(1, (batch_size or 2 * (os.cpu_count() or 1)) // config.call_size)
+    workers = min(in_flight, os.cpu_count() or 1, len(groups)) if on_cpu else 1
+    replicas: SimpleQueue[Backbone] = SimpleQueue()
+    for _ in range(workers):
+        replicas.put(backbone.replica())
+
+    def work(group: list[int]) -> list[Place]:
+        replica = replicas.get()
+        try:
+            return _fill_group(replica, class_names, group, seed, config)
+        finally:
+            replicas.put(replica)
+
+    threads = torch.get_num_threads()
+    single = {"initializer": torch.set_num_threads, "initargs": (1,)} if on_cpu else {}
+    try:
+        with ThreadPoolExecutor(workers, **single) as pool:  # type: ignore[arg-type]
+            pending: deque[Future[list[Place]]] = deque()
+            try:
+                for group in groups:
+                    pending.append(pool.submit(work, group))
+                    if len(pending) >= in_flight:
+                        yield from pending.popleft().result()
+                while pending:
+                    yield from pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _call_groups(indices: range, call_size: int) -> list[list[int]]:
+    """Indices that share a U-Net call. Which ones do depends on the index alone, never on where a run began."""
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(index // call_size, []).append(index)
+    return list(groups.values())
+
+
+def _fill_group(
+    backbone: Backbone, class_names: Sequence[str], group: list[int], seed: int, config: SynthesisConfig
+) -> list[Place]:
+    places = {index: Place(index) for index in group}
+    for attempt in range(config.attempts):
+        open_places = [i for i, place in places.items() if place.pair is None]
+        if not open_places:
+            break
+        drafts = [draft(seed, i, attempt, assign_class(i, class_names)) for i in open_places]
+        for pair in synthesize_group(backbone, drafts, config):
+            reason = reject_reason(pair.quality, config.gate)
+            if reason is None:
+                places[pair.index].pair = pair
+            else:
+                places[pair.index].rejects.append(reason)
+    return list(places.values())

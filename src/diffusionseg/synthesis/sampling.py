@@ -1,0 +1,126 @@
+"""Denoise one group of samples under a class prompt while its attention is read, then cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffusionseg.attentioncut import AttentionCutResult, attention_cut
+from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone, Conditioning, sample
+from diffusionseg.backbone.ddim import timestep_schedule
+from diffusionseg.masks import mask_boxes
+from diffusionseg.synthesis.config import SynthesisConfig
+from diffusionseg.synthesis.gate import measure
+from diffusionseg.synthesis.pair import SyntheticPair
+from diffusionseg.synthesis.prompts import make_prompt
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What decides everything about one sample: place, attempt, and with the run seed all its randomness."""
+
+    index: int
+    """Place in the set."""
+    attempt: int
+    """Attempt at this place, from 0."""
+    class_name: str
+    """Class of this place."""
+    seed: int
+    """Seed of template and noise."""
+
+
+def draft(run_seed: int, index: int, attempt: int, class_name: str) -> Draft:
+    """A draft whose seed depends on (run seed, index, attempt) and nothing else."""
+    words = np.random.SeedSequence((run_seed, index, attempt)).generate_state(2, np.uint32)
+    return Draft(index, attempt, class_name, int(words[0]) << 21 | int(words[1]) >> 11)
+
+
+@torch.no_grad()
+def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig) -> list[SyntheticPair]:
+    """Make the pairs of one U-Net call: always `call_size` rows, the last draft repeated where fewer are given."""
+    rows = [*drafts, *[drafts[-1]] * (config.call_size - len(drafts))]
+    prompts = [_prompt(d, config) for d in rows]
+    conditioning = backbone.encode_prompts(prompts, [d.class_name for d in rows])
+    side = (config.image_size or backbone.image_size) // backbone.downscale
+    noise = torch.stack([_noise(d.seed, backbone, side) for d in rows])
+    latents, maps = _denoise(backbone, noise, conditioning, config)
+    pixels = backbone.decode_latents(latents)
+    images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
+
+
+def _prompt(one: Draft, config: SynthesisConfig) -> str:
+    template = config.templates[one.seed % len(config.templates)]
+    return make_prompt(template, one.class_name)
+
+
+def _noise(seed: int, backbone: Backbone, side: int) -> Tensor:
+    # On the CPU, so that the same seed gives the same noise on every device.
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn((backbone.latent_channels, side, side), generator=generator)
+
+
+def _denoise(
+    backbone: Backbone, noise: Tensor, conditioning: Conditioning, config: SynthesisConfig
+) -> tuple[Tensor, AttentionMaps]:
+    """Guided DDIM sampling (Ho & Salimans 2022, eq. 6); returns clean latents and the attention of the window."""
+    timesteps = timestep_schedule(config.steps, train_steps=len(backbone.alphas_cumprod))
+    low, high = config.attention_window
+    recorded = {t for i, t in enumerate(timesteps) if low <= (i + 0.5) / config.steps <= high}
+    recorded = recorded or {timesteps[min(int(low * config.steps), config.steps - 1)]}
+    count = len(noise)
+    guided = config.guidance > 1
+    both = conditioning
+    if guided:
+        negative = backbone.encode_prompts([config.negative_prompt] * count) if config.negative_prompt else None
+        both = Conditioning.concat([negative or backbone.empty_prompt(count), conditioning])
+    rows = slice(count, 2 * count) if guided else slice(0, count)
+    tap = AttentionTap(
+        backbone, both, rows=rows, cross_layers=config.cross_layers, self_layers=config.self_layers
+    )
+
+    def predict(latents: Tensor, timestep: int) -> Tensor:
+        tap.recording = timestep in recorded
+        if not guided:
+            return backbone.denoise(latents, timestep, both)
+        unconditional, conditional = backbone.denoise(torch.cat([latents, latents]), timestep, both).chunk(2)
+        return unconditional + config.guidance * (conditional - unconditional)
+
+    latents = noise.to(backbone.device)
+    with tap:
+        for _, latents in sample(backbone, latents, both, timesteps, predict=predict):
+            pass
+    return latents, tap.maps()
+
+
+def _pair(
+    one: Draft, prompt: str, image: NDArray[np.uint8], maps: AttentionMaps, row: int, config: SynthesisConfig
+) -> SyntheticPair:
+    cut = cut_row(maps, row, image, config)
+    boxes, _ = mask_boxes(cut.pseudo_mask == 255)
+    return SyntheticPair(
+        index=one.index,
+        class_name=one.class_name,
+        prompt=prompt,
+        seed=one.seed,
+        attempt=one.attempt,
+        image=image,
+        mask=cut.pseudo_mask,
+        attention=cut.cross.astype(np.float32),
+        box=boxes[0] if boxes else None,
+        energy=dict(cut.energy),
+        quality=measure(cut.pseudo_mask, cut.agreement, cut.confidence),
+    )
+
+
+def cut_row(maps: AttentionMaps, row: int, image: NDArray[np.uint8], config: SynthesisConfig) -> AttentionCutResult:
+    """AttentionCut of one row of recorded maps with its image (H, W, 3) uint8."""
+    cross = [m[row].float().cpu().numpy() for m in maps.cross.values()]
+    affinities = [m[row].float().cpu().numpy() for m in maps.self_.values()]
+    grids = [maps.grids[name] for name in maps.self_]
+    return attention_cut(cross, affinities, grids, image, config.cut)

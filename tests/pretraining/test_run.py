@@ -1,0 +1,129 @@
+"""Pretraining end to end on a handful of coloured photographs."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+import torch
+from PIL import Image
+
+from diffusionseg.backbone import Backbone
+from diffusionseg.pretraining import (
+    GeneratorConfig,
+    PretrainConfig,
+    class_names,
+    pretrain,
+    read_class_file,
+    read_photos,
+)
+
+CONFIG = PretrainConfig(
+    image_size=32,
+    steps=6,
+    batch_size=4,
+    autoencoder_steps=3,
+    save_every=3,
+    warmup=2,
+    generator=GeneratorConfig(sample_size=8, channels=(32, 64), text_width=64, text_layers=1),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Photographs of two classes in sub-folders, one of them damaged."""
+    rng = np.random.default_rng(0)
+    for name in ("red square", "blue square"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(4):
+            pixels = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    (tmp_path / "photos" / "red square" / "broken.png").write_bytes(b"\x89PNG nothing")
+    return tmp_path / "photos"
+
+
+def test_folder_and_parquet_give_the_same_photographs(folder, tmp_path):
+    rows = [(p.read_bytes(), p.parent.name) for p in sorted(folder.rglob("*.png")) if p.name != "broken.png"]
+    table = pa.table({"image": [r[0] for r in rows], "class": [r[1] for r in rows]})
+    parquet.write_table(table, tmp_path / "photos.parquet")
+    one, other = read_photos([folder], 32), read_photos([tmp_path / "photos.parquet"], 32)
+    assert np.array_equal(one.images, other.images)
+    assert one.names == other.names == ("blue square", "red square")
+    assert len(one.unreadable) == 1
+    assert "broken.png" in one.unreadable[0]
+    assert class_names([tmp_path / "photos.parquet"]) == class_names([folder])
+
+
+def test_source_of_another_kind_is_named(tmp_path):
+    (tmp_path / "photos.csv").write_text("a")
+    with pytest.raises(ValueError, match=r"photos\.csv.*parquet"):
+        read_photos([tmp_path / "photos.csv"], 32)
+
+
+def test_class_file_errors_name_the_file(tmp_path):
+    path = tmp_path / "classes.toml"
+    path.write_text("classes = []")
+    with pytest.raises(ValueError, match=r"classes\.toml.*one or more"):
+        read_class_file(path)
+
+
+@pytest.mark.slow
+def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path):
+    torch.set_num_threads(1)
+    photos = read_photos([folder], 32)
+    device = torch.device("cpu")
+    general = {"red square": "square"}
+
+    whole = pretrain(photos, photos.names, general, tmp_path / "whole", CONFIG, device=device)
+
+    class Stop(Exception):
+        pass
+
+    def stop(stage, done, total, values):
+        if stage == "generator" and done == CONFIG.steps:
+            raise Stop
+
+    with pytest.raises(Stop):
+        pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device, report=stop)
+    parts = pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device)
+
+    for name in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    lines = [json.loads(x) for x in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert [x["step"] for x in lines] == sorted({x["step"] for x in lines})
+
+    backbone = Backbone.from_pretrained(whole, device="cpu")
+    assert backbone.prediction_type == "v_prediction"
+    assert (backbone.image_size, backbone.downscale, backbone.latent_channels) == (32, 4, 12)
+    assert backbone.encode_prompts(["a photo of a red square"], ["red square"]).spans == ((5, 6),)
+    picture = backbone.decode_latents(backbone.encode_images(torch.rand(1, 3, 32, 32)))
+    assert picture.shape == (1, 3, 32, 32)
+
+
+def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path):
+    import dataclasses
+
+    photos = read_photos([folder], 32)
+    (tmp_path / "run").mkdir()
+    other = dataclasses.asdict(dataclasses.replace(CONFIG, learning_rate=1.0))
+    (tmp_path / "run" / "pretrain.json").write_text(json.dumps({**other, "photos": 8, "names": photos.names}))
+    with pytest.raises(ValueError, match="learning_rate"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", CONFIG, device=torch.device("cpu"))
+
+
+def test_learning_rate_rises_and_falls():
+    from diffusionseg.pretraining.run import learning_rate
+
+    rates = [learning_rate(s, PretrainConfig(steps=100, warmup=10)) for s in range(100)]
+    assert rates[0] == pytest.approx(5e-5)
+    assert max(rates) == pytest.approx(5e-4)
+    assert rates[-1] == pytest.approx(5e-5, rel=0.02)
+
+
+def test_bytes_of_photos_are_centred_squares():
+    from diffusionseg.pretraining.photos import square
+
+    picture = Image.new("RGB", (30, 10))
+    picture.paste((255, 0, 0), (10, 0, 20, 10))
+    assert (square(picture, 10) == [255, 0, 0]).all()
