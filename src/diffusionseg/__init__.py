@@ -1,3 +1,54 @@
-"""Find the main object in any photograph without any human label, by the method of DiffusionSeg."""
+"""Find the main object in any photograph without any human label, by the method of DiffusionSeg (arXiv 2303.09813).
+
+Importing this package is cheap: torch is imported with the first of the names below that is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
+    from diffusionseg.backbone import Backbone
+    from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, PredictConfig, Prediction, TrainConfig, train
+    from diffusionseg.synthesis import SynthesisConfig, SyntheticPair, synthesize
+
+_ROOMS = {
+    "AttentionCutConfig": "attentioncut",
+    "Backbone": "backbone",
+    "DiffusionSeg": "exploitation",
+    "FeatureConfig": "exploitation",
+    "PredictConfig": "exploitation",
+    "Prediction": "exploitation",
+    "SynthesisConfig": "synthesis",
+    "SyntheticPair": "synthesis",
+    "TrainConfig": "exploitation",
+    "attention_cut": "attentioncut",
+    "synthesize": "synthesis",
+    "train": "exploitation",
+}
+
+__all__ = [
+    "AttentionCutConfig",
+    "Backbone",
+    "DiffusionSeg",
+    "FeatureConfig",
+    "PredictConfig",
+    "Prediction",
+    "SynthesisConfig",
+    "SyntheticPair",
+    "TrainConfig",
+    "__version__",
+    "attention_cut",
+    "synthesize",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'diffusionseg' has no attribute {name!r}")
+    return getattr(import_module(f"diffusionseg.{_ROOMS[name]}"), name)

@@ -56,6 +56,4 @@ def noise() -> Callable[..., torch.Tensor]:
 @pytest.fixture
 def pictures() -> Callable[[int, int, int], torch.Tensor]:
     """`pictures(count, height, width)`: random pictures in 0…1."""
-    return lambda count, height, width: torch.rand(
-        count, 3, height, width, generator=torch.Generator().manual_seed(6)
-    )
+    return lambda count, height, width: torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(6))

@@ -21,8 +21,7 @@ class OracleProcessor:
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None):
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = (
-            attn.head_to_batch_dim(x)
-            for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))
+            attn.head_to_batch_dim(x) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))
         )
         scores = attn.get_attention_scores(query, key, None)
         self.probabilities.append(scores.unflatten(0, (len(hidden_states), attn.heads)))
@@ -185,9 +184,7 @@ def test_attention_mask_is_applied(tiny, noise):
     handle.remove()
     query = attn.head_to_batch_dim(attn.to_q(oracle_in["x"]))
     key = attn.head_to_batch_dim(attn.to_k(conditioning.embeddings))
-    full = attn.get_attention_scores(query, key, attn.prepare_attention_mask(mask, 77, 2)).unflatten(
-        0, (2, -1)
-    )
+    full = attn.get_attention_scores(query, key, attn.prepare_attention_mask(mask, 77, 2)).unflatten(0, (2, -1))
     assert not full[..., 20:].any()
     expected = full.mean(1)[0, :, 5].reshape(16, 16)
     torch.testing.assert_close(tap.maps().cross[name][0], expected, rtol=1e-4, atol=1e-6)

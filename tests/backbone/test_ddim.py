@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -39,12 +41,10 @@ def test_schedule_is_strictly_descending_from_t_max(t_max, data):
     assert len(schedule) == steps
     assert schedule[0] == t_max
     assert schedule[-1] >= 0
-    assert all(a > b for a, b in zip(schedule, schedule[1:], strict=False))
+    assert all(a > b for a, b in pairwise(schedule))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "name"), [((0,), "steps"), ((11, 1000, 9), "steps"), ((5, 1000, 1000), "t_max")]
-)
+@pytest.mark.parametrize(("arguments", "name"), [((0,), "steps"), ((11, 1000, 9), "steps"), ((5, 1000, 1000), "t_max")])
 def test_schedule_errors_name_the_argument(arguments, name):
     with pytest.raises(ValueError, match=f"^{name} must lie in"):
         timestep_schedule(*arguments)
@@ -89,9 +89,7 @@ def test_exact_inverse_undoes_the_step(prediction_type, low, high):
     below, output = pair()
     a_next, a = sorted((low, high))
     above = ddim_exact_inverse(below, output, a, a_next, prediction_type)
-    torch.testing.assert_close(
-        ddim_step(above, output, a_next, a, prediction_type), below, rtol=1e-8, atol=1e-8
-    )
+    torch.testing.assert_close(ddim_step(above, output, a_next, a, prediction_type), below, rtol=1e-8, atol=1e-8)
 
 
 @given(low=levels, high=levels)

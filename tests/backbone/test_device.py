@@ -66,7 +66,5 @@ def test_cuda_in_half_agrees_with_the_cpu(saved, noise):
     cpu = Backbone.from_pretrained(saved("sdxl"), device="cpu")
     gpu = Backbone.from_pretrained(saved("sdxl"), device="cuda")
     assert gpu.dtype == torch.float16
-    outputs = [
-        b.denoise(noise(1, 4, 16, 16).to(b.device), 500, b.encode_prompts(["a cat"])) for b in (cpu, gpu)
-    ]
+    outputs = [b.denoise(noise(1, 4, 16, 16).to(b.device), 500, b.encode_prompts(["a cat"])) for b in (cpu, gpu)]
     torch.testing.assert_close(outputs[1].cpu(), outputs[0], rtol=0.02, atol=0.02)

@@ -68,9 +68,7 @@ def test_rows_must_match(tiny, noise):
         backbone.denoise(noise(2, 4, 16, 16), 500, backbone.empty_prompt(1))
 
 
-@pytest.mark.parametrize(
-    ("dtype", "expected"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)]
-)
+@pytest.mark.parametrize(("dtype", "expected"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
 def test_output_is_float32_or_better_and_without_gradient(noise, dtype, expected):
     from diffusionseg.backbone.random_models import tiny_backbone
 

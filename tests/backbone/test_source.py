@@ -122,12 +122,8 @@ def test_hub_id_is_fetched_with_the_wanted_files_only(monkeypatch, tmp_path):
 @pytest.mark.parametrize("why", ["variable", "argument"])
 def test_offline_asks_the_cache_alone_and_says_what_to_do(monkeypatch, tmp_path, why):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", why == "variable")
-    monkeypatch.setattr(
-        huggingface_hub.HfApi, "list_repo_files", lambda *_, **__: pytest.fail("used network")
-    )
-    with pytest.raises(
-        BackboneLoadError, match=r"owner/name: neither a local folder.*--model mini"
-    ) as caught:
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda *_, **__: pytest.fail("used network"))
+    with pytest.raises(BackboneLoadError, match=r"owner/name: neither a local folder.*--model mini") as caught:
         resolve_source("owner/name", local_files_only=why == "argument", cache_dir=tmp_path)
     assert "give its path" in str(caught.value)
 

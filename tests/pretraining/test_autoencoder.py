@@ -31,7 +31,9 @@ def test_all_components_keep_every_pixel():
     patches = torch.nn.functional.pixel_unshuffle(pixels, 4)
     latents = components.encode((pixels + 1) / 2)
     # The basis is orthogonal up to the global scale, so projecting back is a pseudo-inverse.
-    back = torch.einsum("bchw,cp->bphw", latents, torch.linalg.pinv(components.basis).T) + components.mean.view(1, -1, 1, 1)
+    back = torch.einsum("bchw,cp->bphw", latents, torch.linalg.pinv(components.basis).T) + components.mean.view(
+        1, -1, 1, 1
+    )
     assert torch.allclose(back, patches, atol=1e-3)
 
 

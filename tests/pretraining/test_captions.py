@@ -10,7 +10,14 @@ NAMES = ["goldfish", "school bus", "potter's wheel", "pay-phone"]
 
 def test_words_of_the_names_are_single_tokens(tmp_path):
     tokenizer = train_tokenizer(NAMES, tmp_path)
-    assert tokenizer.tokenize("a photo of a School Bus") == ["a</w>", "photo</w>", "of</w>", "a</w>", "school</w>", "bus</w>"]
+    assert tokenizer.tokenize("a photo of a School Bus") == [
+        "a</w>",
+        "photo</w>",
+        "of</w>",
+        "a</w>",
+        "school</w>",
+        "bus</w>",
+    ]
 
 
 def test_unknown_words_spell_out_without_an_unknown_token(tmp_path):

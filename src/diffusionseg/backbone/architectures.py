@@ -146,8 +146,7 @@ TINY: dict[str, dict[str, Any]] = {
         "prediction_type": "epsilon",
     },
     "sd2-v": {
-        "unet": _TINY_UNET
-        | {"attention_head_dim": (2, 4), "use_linear_projection": True, "upcast_attention": True},
+        "unet": _TINY_UNET | {"attention_head_dim": (2, 4), "use_linear_projection": True, "upcast_attention": True},
         "vae": _vae(64, 0.18215, (16, 32)),
         "text_encoders": (_TINY_TEXT | {"hidden_act": "gelu"},),
         "prediction_type": "v_prediction",

@@ -32,9 +32,7 @@ class AttentionMaps:
     """Number of U-Net calls that were averaged."""
 
 
-def queries_and_keys(
-    attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def queries_and_keys(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> tuple[Tensor, Tensor]:
     """Per-head queries (R, H, N, D) and keys (R, H, L, D), made as diffusers' `AttnProcessor2_0` makes
     them."""
     if hidden_states.ndim == 4:
@@ -91,7 +89,5 @@ def add_self_attention(total: Tensor, query: Tensor, key: Tensor, scale: float, 
             part = slice(start, start + block)
             logits = query[:, head, part] @ keys * scale
             if mask is not None:
-                logits = (
-                    logits + mask[:, min(head, mask.shape[1] - 1), part if mask.shape[2] > 1 else slice(None)]
-                )
+                logits = logits + mask[:, min(head, mask.shape[1] - 1), part if mask.shape[2] > 1 else slice(None)]
             total[:, part] += logits.softmax(-1).to(total.dtype) / heads

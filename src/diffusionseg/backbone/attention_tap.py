@@ -91,9 +91,7 @@ class AttentionTap:
         """Means over everything recorded; raises `RuntimeError` saying why when there is nothing."""
         if not self._counts:
             if not self._seen:
-                raise RuntimeError(
-                    "no U-Net call was recorded: call denoise inside the tap while recording is true"
-                )
+                raise RuntimeError("no U-Net call was recorded: call denoise inside the tap while recording is true")
             raise RuntimeError(
                 f"no attention layer has {self._tokens[0]} to {self._tokens[-1]} positions; this call had "
                 f"{sorted(self._seen)}: change min_tokens/max_tokens, the image size, or name the layers"
@@ -147,9 +145,7 @@ class AttentionTap:
                     f"the U-Net was called with {len(states)} rows, the tap's conditioning has {self._batch}"
                 )
             if self._grids.setdefault(name, grid) != grid:
-                raise ValueError(
-                    f"latents changed size while recording ({self._grids[name]} to {grid}): reset() first"
-                )
+                raise ValueError(f"latents changed size while recording ({self._grids[name]} to {grid}): reset() first")
             context = arguments[1] if len(arguments) > 1 else named.get("encoder_hidden_states")
             mask = arguments[2] if len(arguments) > 2 else named.get("attention_mask")
             with torch.no_grad():
@@ -157,9 +153,7 @@ class AttentionTap:
 
         return read
 
-    def _record(
-        self, name: str, attn: Any, states: Tensor, context: Tensor | None, mask: Tensor | None
-    ) -> None:
+    def _record(self, name: str, attn: Any, states: Tensor, context: Tensor | None, mask: Tensor | None) -> None:
         rows = self._rows
         if mask is not None:
             keys = (states if context is None else context).shape[1] if states.ndim == 3 else mask.shape[-1]

@@ -27,9 +27,7 @@ def timestep_schedule(steps: int, train_steps: int = 1000, t_max: int = 999) -> 
     return [round(count - i * (count / steps)) - 1 for i in range(steps)]
 
 
-def split_prediction(
-    latents: Tensor, output: Tensor, alpha_bar: float, prediction_type: str
-) -> tuple[Tensor, Tensor]:
+def split_prediction(latents: Tensor, output: Tensor, alpha_bar: float, prediction_type: str) -> tuple[Tensor, Tensor]:
     """What the model thinks the clean latent x_0 and the noise ε in `latents` are.
 
     ε-form: x_0 = (x - √(1-ᾱ) ε) / √ᾱ. v-form (Salimans and Ho, arXiv 2202.00512, appendix D):

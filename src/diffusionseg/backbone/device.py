@@ -26,9 +26,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         return _cuda(name, wanted.index)
     if wanted.type == "mps":
         if not torch.backends.mps.is_available():
-            raise DeviceUnavailableError(
-                "device 'mps' was asked for, but this machine or PyTorch build has none"
-            )
+            raise DeviceUnavailableError("device 'mps' was asked for, but this machine or PyTorch build has none")
         return wanted
     if wanted.type != "cpu":
         raise ValueError(f"device {name!r} is not supported: use auto, cpu, cuda, cuda:N or mps")
@@ -42,9 +40,7 @@ def _cuda(name: str, index: int | None) -> torch.device:
             f"device {name!r} was asked for, but PyTorch {torch.__version__} finds no CUDA device"
         )
     if index is not None and index >= count:
-        raise DeviceUnavailableError(
-            f"device {name!r} was asked for, but only cuda:0 to cuda:{count - 1} exist"
-        )
+        raise DeviceUnavailableError(f"device {name!r} was asked for, but only cuda:0 to cuda:{count - 1} exist")
     return torch.device("cuda", index or 0)
 
 

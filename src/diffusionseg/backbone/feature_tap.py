@@ -29,8 +29,7 @@ class FeatureTap:
         for name in names:
             if not name or name not in modules:
                 raise ValueError(
-                    f"unknown layer {name!r}: {backbone.name} has {', '.join(_blocks(modules))} "
-                    "and their submodules"
+                    f"unknown layer {name!r}: {backbone.name} has {', '.join(_blocks(modules))} and their submodules"
                 )
         self.features: dict[str, Tensor] = {}
         self._modules: dict[str, nn.Module] = {name: modules[name] for name in names}

@@ -64,9 +64,7 @@ def extract_features(
     return found
 
 
-def _noised(
-    backbone: Backbone, latents: Tensor, timesteps: Sequence[int], seed: int
-) -> Iterator[tuple[int, Tensor]]:
+def _noised(backbone: Backbone, latents: Tensor, timesteps: Sequence[int], seed: int) -> Iterator[tuple[int, Tensor]]:
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(latents.shape[1:], generator=generator).to(latents)
     for t in sorted(set(timesteps)):

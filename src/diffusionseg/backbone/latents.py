@@ -14,9 +14,7 @@ def check_images(images: Tensor, downscale: int) -> None:
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must have shape (B, 3, H, W), not {tuple(images.shape)}")
     if not images.is_floating_point():
-        raise ValueError(
-            f"images must be floating point in 0…1, not {images.dtype}: divide 8-bit pixels by 255"
-        )
+        raise ValueError(f"images must be floating point in 0…1, not {images.dtype}: divide 8-bit pixels by 255")
     height, width = images.shape[-2:]
     if height % downscale or width % downscale or not height or not width:
         nearest = [max(downscale, round(side / downscale) * downscale) for side in (height, width)]

@@ -66,9 +66,7 @@ def load_components(folder: Path, dtype: torch.dtype) -> Components:
         variant, files = _weights_of(folder / name, half)
         weights += files
         cls, dtype_argument = classes[name]
-        models[name] = _load(
-            folder, name, cls, variant=variant, use_safetensors=True, **{dtype_argument: dtype}
-        )
+        models[name] = _load(folder, name, cls, variant=variant, use_safetensors=True, **{dtype_argument: dtype})
         _align(models[name])
     tokenizers = [_load(folder, "tokenizer", CLIPTokenizer)]
     if two:
@@ -110,9 +108,7 @@ def _weights_of(component: Path, half: bool) -> tuple[str | None, list[Path]]:
                 "which can run code when read: convert them to safetensors, "
                 "or use a revision of the model that has them"
             ) from None
-        raise BackboneLoadError(
-            f"{component.parent}: {component.name}/ has no weights (*.safetensors)"
-        ) from None
+        raise BackboneLoadError(f"{component.parent}: {component.name}/ has no weights (*.safetensors)") from None
     return variant, [component / name for name in weight_files(names, variant)]
 
 
@@ -120,9 +116,7 @@ def _load(folder: Path, name: str, cls: Any, **options: Any) -> Any:
     try:
         with without_progress_bars():
             return cls.from_pretrained(str(folder / name), local_files_only=True, **options)
-    except (
-        Exception
-    ) as error:  # the libraries raise a dozen kinds for damaged files; all mean the same to a user
+    except Exception as error:  # the libraries raise a dozen kinds for damaged files; all mean the same to a user
         raise BackboneLoadError(
             f"{folder}: cannot read {name}/ as {cls.__name__} ({type(error).__name__}: {error})"
         ) from error

@@ -22,9 +22,7 @@ def time_ids(image_size: tuple[int, int], batch: int) -> Tensor:
     return torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32).expand(batch, 6)
 
 
-def added_conditions(
-    unet: Any, conditioning: Conditioning, image_size: tuple[int, int]
-) -> dict[str, Tensor] | None:
+def added_conditions(unet: Any, conditioning: Conditioning, image_size: tuple[int, int]) -> dict[str, Tensor] | None:
     """`added_cond_kwargs` of a U-Net call, or None for families without."""
     kind = getattr(unet.config, "addition_embed_type", None)
     if kind is None:
@@ -32,9 +30,7 @@ def added_conditions(
     if kind != "text_time":
         raise ValueError(f"addition_embed_type {kind!r} of the U-Net is not supported")
     if conditioning.pooled is None:
-        raise ValueError(
-            "this generator (SDXL) needs pooled embeddings: make the conditioning with encode_prompts"
-        )
+        raise ValueError("this generator (SDXL) needs pooled embeddings: make the conditioning with encode_prompts")
     ids = time_ids(image_size, len(conditioning))
     return {
         "text_embeds": conditioning.pooled.to(unet.device, unet.dtype),

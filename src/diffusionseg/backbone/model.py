@@ -173,16 +173,12 @@ class Backbone:
                 schedule,
             ],
             tensors=(
-                _fingerprint.file_tensors(self._weights)
-                if self._weights
-                else _fingerprint.module_tensors(modules)
+                _fingerprint.file_tensors(self._weights) if self._weights else _fingerprint.module_tensors(modules)
             ),
             vocabularies=[tokenizer.get_vocab() for tokenizer in self.tokenizers],
         )
 
-    def encode_prompts(
-        self, prompts: Sequence[str], class_names: Sequence[str] | None = None
-    ) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], class_names: Sequence[str] | None = None) -> Conditioning:
         """Embed prompts; with `class_names`, one for each prompt, also find the token span of each name.
 
         Raises `ValueError` when a name is not in its prompt as whole words, or is lost by truncation.
@@ -270,9 +266,7 @@ class Backbone:
     def _span(self, prompt: str, class_name: str) -> tuple[int, ...]:
         spans = {class_token_span(t, prompt, class_name, self.token_limit) for t in self.tokenizers}
         if len(spans) != 1:
-            raise ValueError(
-                f"the tokenizers of {self.name} place {class_name!r} in {prompt!r} differently: {spans}"
-            )
+            raise ValueError(f"the tokenizers of {self.name} place {class_name!r} in {prompt!r} differently: {spans}")
         return spans.pop()
 
     def _conditioning(

@@ -39,15 +39,11 @@ def tiny_backbone(family: TinyFamily = "sd1", seed: int = 0) -> Backbone:
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(**config["unet"])
         vae = AutoencoderKL(**config["vae"])
-        encoders = [
-            _text_encoder(second, text, tokenizer) for second, text in enumerate(config["text_encoders"])
-        ]
+        encoders = [_text_encoder(second, text, tokenizer) for second, text in enumerate(config["text_encoders"])]
     return _assemble(f"tiny-{family}", unet, vae, encoders, tokenizer, config)
 
 
-def full_size_backbone(
-    family: FullSizeFamily = "sd15", dtype: torch.dtype = torch.bfloat16, seed: int = 0
-) -> Backbone:
+def full_size_backbone(family: FullSizeFamily = "sd15", dtype: torch.dtype = torch.bfloat16, seed: int = 0) -> Backbone:
     """Stable Diffusion 1.5 (`sd15`), 2.1 (`sd21`, v-prediction) or XL (`sdxl`): exact architecture, random
     weights.
 
@@ -60,8 +56,7 @@ def full_size_backbone(
         unet = UNet2DConditionModel(**config["unet"])
         vae = AutoencoderKL(**config["vae"])
         encoders = [
-            _text_encoder(second, TEXT_ENCODERS[text], tokenizer)
-            for second, text in enumerate(config["text_encoders"])
+            _text_encoder(second, TEXT_ENCODERS[text], tokenizer) for second, text in enumerate(config["text_encoders"])
         ]
     pool = torch.randn(_POOL, generator=torch.Generator().manual_seed(seed)).to(dtype)
     for model in (unet, vae, *encoders):
@@ -81,9 +76,7 @@ def _text_encoder(second: int, config: dict[str, Any], tokenizer: Any) -> Any:
     )
 
 
-def _assemble(
-    name: str, unet: Any, vae: Any, encoders: list[Any], tokenizer: Any, config: dict[str, Any]
-) -> Backbone:
+def _assemble(name: str, unet: Any, vae: Any, encoders: list[Any], tokenizer: Any, config: dict[str, Any]) -> Backbone:
     return Backbone(
         unet=unet,
         vae=vae,

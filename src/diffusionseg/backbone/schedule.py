@@ -57,9 +57,7 @@ def noise_schedule(config: Mapping[str, Any]) -> NoiseSchedule:
             fields[name] = own[name].default
     prediction_type = str(fields.get("prediction_type", "epsilon"))
     if prediction_type not in PREDICTION_TYPES:
-        raise ValueError(
-            f"prediction_type {prediction_type!r} is not supported: must be one of {PREDICTION_TYPES}"
-        )
+        raise ValueError(f"prediction_type {prediction_type!r} is not supported: must be one of {PREDICTION_TYPES}")
     scheduler = DDIMScheduler.from_config(fields)
     return NoiseSchedule(
         alphas_cumprod=scheduler.alphas_cumprod.to("cpu", torch.float64),

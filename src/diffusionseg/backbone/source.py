@@ -9,9 +9,7 @@ from pathlib import Path
 from diffusionseg.backbone.errors import BackboneLoadError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
-_WEIGHTS = re.compile(
-    r"^(?:diffusion_pytorch_)?model(?:\.(?P<variant>\w+))?(?:-\d{5}-of-\d{5})?\.safetensors$"
-)
+_WEIGHTS = re.compile(r"^(?:diffusion_pytorch_)?model(?:\.(?P<variant>\w+))?(?:-\d{5}-of-\d{5})?\.safetensors$")
 _HUB_ID = re.compile(r"^[\w.-]+(?:/[\w.-]+)?$")
 
 
@@ -42,9 +40,7 @@ def resolve_source(
         raise BackboneLoadError(f"{name}: is a file; a generator is a folder in the Stable Diffusion layout")
     if isinstance(name_or_path, Path) or name.startswith((".", "~")) or not _HUB_ID.match(name):
         raise BackboneLoadError(f"{name}: no such folder, and not a hub id of the form owner/name")
-    return _from_hub(
-        name, half=half, local_only=local_files_only, revision=revision, cache_dir=cache_dir, token=token
-    )
+    return _from_hub(name, half=half, local_only=local_files_only, revision=revision, cache_dir=cache_dir, token=token)
 
 
 def weight_variant(files: Iterable[str], half: bool) -> str | None:

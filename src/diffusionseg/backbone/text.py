@@ -28,9 +28,7 @@ def token_limit(tokenizers: Sequence[Any], text_encoders: Sequence[Any]) -> int:
 
 
 @torch.no_grad()
-def encode_prompt(
-    tokenizers: Sequence[Any], text_encoders: Sequence[Any], prompt: str
-) -> tuple[Tensor, Tensor | None]:
+def encode_prompt(tokenizers: Sequence[Any], text_encoders: Sequence[Any], prompt: str) -> tuple[Tensor, Tensor | None]:
     """Embed one prompt: embeddings (1, L, D) and pooled embeddings (1, P) or None.
 
     One encoder: its last hidden state (after the final norm), as the Stable Diffusion pipelines do. Two

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from diffusionseg.cli import console, options
 
@@ -26,16 +27,14 @@ def demo(
         from diffusionseg.demo import DemoConfig, run_demo
 
         with console.progress() as bar:
-            tasks: dict[str, int] = {}
+            tasks: dict[str, TaskID] = {}
 
             def report(stage: str, done: int, total: int) -> None:
                 if stage not in tasks:
                     tasks[stage] = bar.add_task(stage, total=total)
                 bar.update(tasks[stage], completed=done)
 
-            page = run_demo(
-                out, DemoConfig(count, steps, seed), device=device, overwrite=overwrite, report=report
-            )
+            page = run_demo(out, DemoConfig(count, steps, seed), device=device, overwrite=overwrite, report=report)
     console.note(f"open {page}")
     if json:
         console.result({"report": str(page)})

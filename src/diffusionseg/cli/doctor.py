@@ -103,8 +103,8 @@ def _print(report: dict[str, Any]) -> None:
         typer.echo(f"package   {name} {found or 'not installed'}")
     model = report["model"]
     typer.echo(
-        f"model     {model['name']}: {model['image_size']} px, {model['unet_parameters'] / 1e6:.1f} M parameters in the "
-        f"U-Net, {model['prediction_type']}, fingerprint {model['fingerprint']}"
+        f"model     {model['name']}: {model['image_size']} px, {model['unet_parameters'] / 1e6:.1f} M parameters in "
+        f"the U-Net, {model['prediction_type']}, fingerprint {model['fingerprint']}"
     )
     for name, value in report["offline"].items():
         typer.echo(f"offline   {name}={'(not set)' if value is None else value}")

@@ -23,7 +23,9 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     known = {p.name for p in context.command.params}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise typer.BadParameter(f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}")
+        raise typer.BadParameter(
+            f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}"
+        )
     context.default_map = {**(context.default_map or {}), **values}
     return path
 
@@ -38,7 +40,9 @@ Config = Annotated[
         metavar="FILE.toml",
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")
+]
 Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. auto is float16 on cuda, else float32.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout; all else goes to stderr.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything again instead of resuming.")]

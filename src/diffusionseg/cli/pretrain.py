@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from diffusionseg.cli import console, options
 
@@ -57,12 +58,13 @@ def pretrain(
             console.note(f"left out: {line}")
         console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
         with console.progress() as bar:
-            tasks: dict[str, int] = {}
+            tasks: dict[str, TaskID] = {}
 
             def report(stage: str, done: int, total: int, values: dict[str, float]) -> None:
-                task = tasks.setdefault(stage, bar.add_task(stage, total=total) if stage not in tasks else 0)
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=total)
                 shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
-                bar.update(task, completed=done, description=f"{stage}  {shown}")
+                bar.update(tasks[stage], completed=done, description=f"{stage}  {shown}")
 
             folder = pretrain(
                 photos,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,7 @@ EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 2
 
 
 def synth(
-    classes: Annotated[
-        str, typer.Option(help="Class names separated by commas, or @FILE with one name a line.")
-    ],
+    classes: Annotated[str, typer.Option(help="Class names separated by commas, or @FILE with one name a line.")],
     out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
     config: options.Config = None,
     model: options.Model = "mini",
@@ -50,7 +48,7 @@ def synth(
         from diffusionseg.backbone import Backbone
         from diffusionseg.synthesis import SynthesisConfig, finished_places, synthesize_set
 
-        given = {
+        given: dict[str, Any] = {
             "steps": steps,
             "guidance": guidance,
             "templates": tuple(template) if template else None,

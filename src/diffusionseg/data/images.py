@@ -81,7 +81,9 @@ def _content(source: Path | str | bytes | BinaryIO, label: str) -> bytes:
 
 def _from_array(array: NDArray[np.uint8], label: str) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise ImageError(label, f"an array must be (H, W), (H, W, 3) or (H, W, 4) uint8, got {array.shape} {array.dtype}")
+        raise ImageError(
+            label, f"an array must be (H, W), (H, W, 3) or (H, W, 4) uint8, got {array.shape} {array.dtype}"
+        )
     return Image.fromarray(array)
 
 

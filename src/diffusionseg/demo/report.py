@@ -99,7 +99,8 @@ def _photo(name: str, image: Image.Image, prediction: Prediction) -> str:
         ("cut-out", cutout(image, prediction.saliency), "cutout"),
     ]
     figures = "".join(
-        f"<figure>{_img(p, f'{label} of {name}', css)}<figcaption>{label}</figcaption></figure>" for label, p, css in parts
+        f"<figure>{_img(p, f'{label} of {name}', css)}<figcaption>{label}</figcaption></figure>"
+        for label, p, css in parts
     )
     return f'<div class="photo">{figures}</div>\n'
 

@@ -13,7 +13,7 @@ from diffusionseg.data import atomic_write, read_image, read_shards
 from diffusionseg.demo.report import Page, page_html
 from diffusionseg.exploitation import DiffusionSeg, Prediction, TrainConfig, train
 from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
-from diffusionseg.synthesis import synthesize_set
+from diffusionseg.synthesis import SynthesisConfig, synthesize_set
 
 Report = Callable[[str, int, int], None]
 """Called as report(stage, done, all)."""
@@ -39,19 +39,23 @@ def photographs() -> list[Path]:
     return sorted((Path(__file__).parent / "photos").glob("*.jpg"))
 
 
-def run_demo(out: Path, config: DemoConfig, *, device: str = "auto", report: Report = lambda *_: None) -> Path:
+def run_demo(
+    out: Path, config: DemoConfig, *, device: str = "auto", overwrite: bool = False, report: Report = lambda *_: None
+) -> Path:
     """Synthesise, train briefly, predict the packaged photographs; returns OUT/report.html."""
     out.mkdir(parents=True, exist_ok=True)
     backbone = Backbone.from_pretrained("mini", device=device)
     pairs = out / "pairs"
     places = iter(range(1, config.count + 1))
-    # Twelve attempts a place, so that the page shows as many pairs as there are places.
     summary = synthesize_set(
         backbone,
         CLASSES,
         pairs,
+        # Many attempts, so that no place of the page stays empty.
+        config=SynthesisConfig(attempts=16),
         count=config.count,
         seed=config.seed,
+        overwrite=overwrite,
         report=lambda _: report("synthesis", next(places), config.count),
     )
     samples = list(read_shards(pairs))
@@ -59,7 +63,8 @@ def run_demo(out: Path, config: DemoConfig, *, device: str = "auto", report: Rep
         backbone,
         [(s.image_array(), s.mask_array()) for s in samples],
         out / "decoder",
-        train_config=TrainConfig(steps=config.steps, batch_size=8, seed=config.seed),
+        train_config=TrainConfig(steps=config.steps, batch_size=8, preview_every=10, seed=config.seed),
+        overwrite=overwrite,
         report=lambda step, steps, _: report("short decoder training", step, steps),
     )
     model = DiffusionSeg.from_pretrained("mini", backbone=backbone)
@@ -87,5 +92,3 @@ def _save(folder: Path, stem: str, image: Image.Image, prediction: Prediction) -
     mask_picture(prediction.mask).save(folder / f"{stem}.mask.png")
     cutout(image, prediction.saliency).save(folder / f"{stem}.rgba.png")
     overlay(image, prediction.mask, boxes=prediction.boxes).save(folder / f"{stem}.overlay.png")
-
-

@@ -79,9 +79,7 @@ def bilateral_solver(
     shape = pixels.shape[:2]
     wanted = unit_map("target", target, shape).ravel()
     trust_in = np.asarray(config.confidence if confidence is None else confidence)
-    trust = unit_map(
-        "confidence", np.broadcast_to(trust_in, shape) if trust_in.ndim == 0 else trust_in, shape
-    ).ravel()
+    trust = unit_map("confidence", np.broadcast_to(trust_in, shape) if trust_in.ndim == 0 else trust_in, shape).ravel()
     if not trust.any():
         raise ValueError("confidence must not be zero everywhere")
 
@@ -108,9 +106,7 @@ def bilateral_grid(image: NDArray[np.uint8], config: BilateralConfig) -> Bilater
     stride = np.append(np.cumprod(extent[:0:-1])[::-1], 1)
     keys, cell_of_pixel = np.unique(stride @ cells, return_inverse=True)
     count, pixels = len(keys), cells.shape[1]
-    splat = sparse.csr_array(
-        (np.ones(pixels), (cell_of_pixel.ravel(), np.arange(pixels))), shape=(count, pixels)
-    )
+    splat = sparse.csr_array((np.ones(pixels), (cell_of_pixel.ravel(), np.arange(pixels))), shape=(count, pixels))
     blur = sparse.csr_array(sparse.diags_array(np.full(count, 2.0 * len(stride))))
     for step in stride:
         place = np.searchsorted(keys, keys + step)

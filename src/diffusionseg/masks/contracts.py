@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 
-def rgb_image(name: str, image: ArrayLike) -> NDArray[np.uint8]:
+def rgb_image(name: str, image: ArrayLike | Image.Image) -> NDArray[np.uint8]:
     """Return `image` as (H, W, 3) uint8, or raise ValueError."""
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
@@ -31,9 +32,7 @@ def real_map(name: str, values: ArrayLike, shape: tuple[int, ...] | None = None)
     """Return `values` as (H, W) float64, finite, or raise ValueError; `shape` is what it must match."""
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name} must be a non-empty (H, W) array of numbers, got {array.shape} {array.dtype}"
-        )
+        raise ValueError(f"{name} must be a non-empty (H, W) array of numbers, got {array.shape} {array.dtype}")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} must be {shape[0]} x {shape[1]}, got {array.shape[0]} x {array.shape[1]}")
     result: NDArray[np.float64] = array.astype(np.float64)

@@ -26,7 +26,7 @@ def mask_picture(mask: NDArray[np.bool_]) -> Image.Image:
     return Image.fromarray(bool_mask("mask", mask).astype(np.uint8) * np.uint8(255))
 
 
-def cutout(image: ArrayLike, alpha: ArrayLike) -> Image.Image:
+def cutout(image: ArrayLike | Image.Image, alpha: ArrayLike) -> Image.Image:
     """RGBA picture of an image (H, W, 3) uint8 with a mask (bool) or saliency ([0, 1]), (H, W), as its opacity.
 
     Where the opacity is partial the image's colour is partly background, which would show as a halo on another
@@ -44,7 +44,7 @@ def cutout(image: ArrayLike, alpha: ArrayLike) -> Image.Image:
 
 
 def overlay(
-    image: ArrayLike,
+    image: ArrayLike | Image.Image,
     mask: NDArray[np.bool_],
     boxes: Sequence[Box] = (),
     *,
@@ -53,8 +53,8 @@ def overlay(
 ) -> Image.Image:
     """RGB picture: the image (H, W, 3) uint8 with the mask (H, W) bool tinted and outlined and the boxes drawn.
 
-    colour: RGB, 0...255. opacity: of the tint, in [0, 1]. Boxes are (x0, y0, x1, y1), half-open, within the image. Lines
-    are 1/200 of the image's longer side wide, at least 1 pixel.
+    colour: RGB, 0...255. opacity: of the tint, in [0, 1]. Boxes are (x0, y0, x1, y1), half-open, within the image.
+    Lines are 1/200 of the image's longer side wide, at least 1 pixel.
     """
     pixels = rgb_image("image", image)
     height, width = pixels.shape[:2]
@@ -73,9 +73,7 @@ def overlay(
     draw = ImageDraw.Draw(picture)
     for x0, y0, x1, y1 in boxes:
         if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-            raise ValueError(
-                f"boxes must lie within {width} x {height} and hold a pixel, got {(x0, y0, x1, y1)}"
-            )
+            raise ValueError(f"boxes must lie within {width} x {height} and hold a pixel, got {(x0, y0, x1, y1)}")
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=(255, 255, 0), width=line)
     return picture
 

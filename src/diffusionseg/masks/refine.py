@@ -55,4 +55,5 @@ def refine(
         small = (max(1, height // shrink), max(1, width // shrink))
         smaller = np.rint(resize(pixels.astype(np.float32), small)).astype(np.uint8)
         full = resize(bilateral_solver(smaller, resize(coarse, small), config=bilateral), (height, width))
-    return np.clip(full, 0.0, 1.0).astype(np.float32)
+    clipped: NDArray[np.float32] = np.clip(full, 0.0, 1.0).astype(np.float32)
+    return clipped

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+Float = TypeVar("Float", bound=np.floating[Any])
 
 
 def resize_matrix(source: int, target: int) -> sparse.csr_array:
@@ -30,7 +34,7 @@ def resize_matrix(source: int, target: int) -> sparse.csr_array:
     return sparse.csr_array((weight[kept], (row[kept], column[kept])), shape=(target, source))
 
 
-def resize(array: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.floating]:
+def resize(array: NDArray[Float], size: tuple[int, int]) -> NDArray[Float]:
     """Resize (H, W) or (H, W, C) to `size` = (height, width), bilinear, anti-aliased when shrinking.
 
     The floating dtype is kept. Values stay within the range of the input.
@@ -45,5 +49,5 @@ def resize(array: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.flo
     tall = (rows @ flat).reshape(size[0], array.shape[1], -1)
     wide = columns @ np.ascontiguousarray(tall.transpose(1, 0, 2)).reshape(array.shape[1], -1)
     result = wide.reshape(size[1], size[0], -1).transpose(1, 0, 2)
-    resized: NDArray[np.floating] = np.ascontiguousarray(result).reshape(*size, *array.shape[2:])
+    resized: NDArray[Float] = np.ascontiguousarray(result).reshape(*size, *array.shape[2:])
     return resized

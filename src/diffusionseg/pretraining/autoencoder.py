@@ -72,14 +72,22 @@ def autoencoder_loss(vae: AutoencoderKL, components: PatchComponents, images: Te
     target = components.encode(images)
     moments = vae.quant_conv(vae.encoder(images * 2 - 1)).float()
     mean, log_variance = moments.chunk(2, dim=1)
-    latent_error = functional.mse_loss(mean, target) + 1e-4 * functional.mse_loss(log_variance, torch.full_like(mean, -12.0))
+    latent_error = functional.mse_loss(mean, target) + 1e-4 * functional.mse_loss(
+        log_variance, torch.full_like(mean, -12.0)
+    )
     noisy = target + 0.05 * torch.randn_like(target)
     pixels = vae.decoder(vae.post_quant_conv(noisy)).float()
     return latent_error, functional.l1_loss(pixels, images * 2 - 1)
 
 
 def autoencoder_steps(
-    vae: AutoencoderKL, components: PatchComponents, images: NDArray[np.uint8], *, steps: int, batch_size: int, seed: int
+    vae: AutoencoderKL,
+    components: PatchComponents,
+    images: NDArray[np.uint8],
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
 ) -> Iterator[tuple[int, float, float]]:
     """Train in place; yields (step, latent error, pixel error) after every step."""
     torch.manual_seed(seed)
@@ -96,9 +104,9 @@ def autoencoder_steps(
         with torch.autocast(device.type, torch.bfloat16):
             latent_error, pixel_error = autoencoder_loss(vae, components, batch)
         optimizer.zero_grad(set_to_none=True)
-        (latent_error + pixel_error).backward()
+        (latent_error + pixel_error).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        yield step, float(latent_error), float(pixel_error)
+        yield step, latent_error.item(), pixel_error.item()
     vae.eval()

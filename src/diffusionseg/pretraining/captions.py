@@ -27,7 +27,9 @@ def caption(name: str, general: Mapping[str, str], rng: np.random.Generator, dro
     return make_prompt(template, chosen)
 
 
-def train_tokenizer(names: Sequence[str], directory: Path, *, vocab_size: int = 4096, max_length: int = 32) -> CLIPTokenizer:
+def train_tokenizer(
+    names: Sequence[str], directory: Path, *, vocab_size: int = 4096, max_length: int = 32
+) -> CLIPTokenizer:
     """Learn CLIP-type byte-pair merges from the captions of all `names` and save the tokenizer to `directory`.
 
     Frequent words of the names become one token; anything else still spells out in bytes.

@@ -90,8 +90,6 @@ def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, 
             row += 1
 
 
-
-
 def class_names(sources: Sequence[Path]) -> list[str]:
     """Every class name that the sources hold, sorted; no photograph is read."""
     names: set[str] = set()

@@ -32,7 +32,14 @@ from diffusionseg.pretraining.generator import (
     velocity_loss,
 )
 from diffusionseg.pretraining.photos import Photos
-from diffusionseg.training import Journal, WeightAverage, batch_indices, load_checkpoint, save_checkpoint, step_generator
+from diffusionseg.training import (
+    Journal,
+    WeightAverage,
+    batch_indices,
+    load_checkpoint,
+    save_checkpoint,
+    step_generator,
+)
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 """Called as report(stage, done steps, all steps, values)."""
@@ -218,7 +225,7 @@ def _train_generator(
         latents = latents.to(device, memory_format=torch.channels_last)
         loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, step_generator(config.seed, step))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update(model)

@@ -1,4 +1,4 @@
-"""Settings of synthesis. Every constant is this project's own choice, not the paper's, whose constants are unpublished."""
+"""Settings of synthesis. Every constant is this project's own choice; the paper's are unpublished."""
 
 from __future__ import annotations
 

@@ -81,9 +81,13 @@ def fill_places(
             replicas.put(replica)
 
     threads = torch.get_num_threads()
-    single = {"initializer": torch.set_num_threads, "initargs": (1,)} if on_cpu else {}
+
+    def start() -> None:
+        if on_cpu:
+            torch.set_num_threads(1)
+
     try:
-        with ThreadPoolExecutor(workers, **single) as pool:  # type: ignore[arg-type]
+        with ThreadPoolExecutor(workers, initializer=start) as pool:
             pending: deque[Future[list[Place]]] = deque()
             try:
                 for group in groups:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from diffusionseg.data import Sample, atomic_write, read_shards
@@ -44,12 +45,12 @@ def write_preview(directory: Path, limit: int = 24) -> None:
         atomic_write(directory / "preview.png", buffer.getvalue())
 
 
-def attention_picture(attention: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: tuple[int, int]) -> Image.Image:
+def attention_picture(attention: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
     """Grey picture of a cross-attention map (h, w) uint8, enlarged to `size` (width, height)."""
     return Image.fromarray(attention).resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
-def mask_overlay(image: Image.Image, mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image.Image:
+def mask_overlay(image: Image.Image, mask: NDArray[np.uint8]) -> Image.Image:
     """Image with its object tinted; ignored pixels are grey."""
     tinted = np.asarray(overlay(image, mask == 255)).copy()
     tinted[mask == 128] = 128

@@ -22,7 +22,9 @@ def check_template(template: str) -> str:
     for field in FIELDS:
         rest = rest.replace(field, "")
     if "{name}" not in template or "{" in rest or "}" in rest:
-        raise ValueError(f"--template {template!r}: needs the field {{name}} and may have {{article}}, nothing else in braces")
+        raise ValueError(
+            f"--template {template!r}: needs the field {{name}} and may have {{article}}, nothing else in braces"
+        )
     return template
 
 

@@ -107,7 +107,9 @@ def _identity(
             "dtype": str(backbone.dtype).removeprefix("torch."),
             "config": asdict(config),
         },
-        "made_with": {name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")},
+        "made_with": {
+            name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")
+        },
     }
 
 

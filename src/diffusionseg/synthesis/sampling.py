@@ -80,9 +80,7 @@ def _denoise(
         negative = backbone.encode_prompts([config.negative_prompt] * count) if config.negative_prompt else None
         both = Conditioning.concat([negative or backbone.empty_prompt(count), conditioning])
     rows = slice(count, 2 * count) if guided else slice(0, count)
-    tap = AttentionTap(
-        backbone, both, rows=rows, cross_layers=config.cross_layers, self_layers=config.self_layers
-    )
+    tap = AttentionTap(backbone, both, rows=rows, cross_layers=config.cross_layers, self_layers=config.self_layers)
 
     def predict(latents: Tensor, timestep: int) -> Tensor:
         tap.recording = timestep in recorded
@@ -91,11 +89,9 @@ def _denoise(
         unconditional, conditional = backbone.denoise(torch.cat([latents, latents]), timestep, both).chunk(2)
         return unconditional + config.guidance * (conditional - unconditional)
 
-    latents = noise.to(backbone.device)
     with tap:
-        for _, latents in sample(backbone, latents, both, timesteps, predict=predict):
-            pass
-    return latents, tap.maps()
+        *_, (_, clean) = sample(backbone, noise.to(backbone.device), both, timesteps, predict=predict)
+    return clean, tap.maps()
 
 
 def _pair(

@@ -1,0 +1,120 @@
+"""AttentionCut: attention maps of one image to its pseudo-mask, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid
+from diffusionseg.attentioncut.mincut import energy, min_cut
+from diffusionseg.attentioncut.pairwise import pairwise_weights
+from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
+from diffusionseg.attentioncut.unary import min_max, object_probability, unary_energy
+
+
+@dataclass(frozen=True)
+class AttentionCutConfig:
+    """Constants of AttentionCut, all of them this project's choice."""
+
+    propagate: int = 0
+    """Times that cross-attention is spread along self-attention before (A^k c), 0 to 16."""
+    temperature: float = 0.12
+    """τ of the unary term, in units of min–max normalised attention, above 0."""
+    clip: float = 0.02
+    """Object probabilities stay within [clip, 1 − clip]; above 0 and below 0.5."""
+    smoothness: float = 2.5
+    """λ: mean sum of the edge weights of a position, in nats, at least 0."""
+    sigma: float = 2.5
+    """Reach of an edge, in positions of a grid 16 wide, above 0."""
+    neighbours: int | None = None
+    """Edges kept for each position, the strongest; None keeps all."""
+    trust: float = 0.5
+    """Share of the cut, against the unary term, in a pixel's probability, 0 to 1."""
+    radius: float = 1.0
+    """Radius of the guided filter in grid cells, above 0."""
+    eps: float = 1e-3
+    """Regularisation of the guided filter, in squared units of 0…1 colour, above 0."""
+    band: tuple[float, float] = (0.35, 0.65)
+    """Pixels between these probabilities are ignored in training, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.propagate <= 16:
+            raise ValueError(f"propagate must be in 0 … 16, got {self.propagate}")
+        for name in ("temperature", "sigma", "radius", "eps"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
+        if not 0 < self.clip < 0.5:
+            raise ValueError(f"clip must be between 0 and 0.5, got {self.clip}")
+        if not 0 <= self.smoothness < float("inf"):
+            raise ValueError(f"smoothness must be at least 0 and finite, got {self.smoothness}")
+        if self.neighbours is not None and self.neighbours < 1:
+            raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
+        if not 0 <= self.trust <= 1:
+            raise ValueError(f"trust must be in 0 … 1, got {self.trust}")
+        if not 0 <= self.band[0] <= self.band[1] <= 1:
+            raise ValueError(f"band must be 0 <= low <= high <= 1, got {self.band}")
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionCutResult:
+    """What AttentionCut found in one image."""
+
+    pseudo_mask: NDArray[np.uint8]
+    """(H, W): 0 background, 255 object, 128 ignore."""
+    labels: NDArray[np.bool_]
+    """(h, w) minimum cut on the attention grid."""
+    probability: NDArray[np.float64]
+    """(h, w) object probability of the unary term."""
+    cross: NDArray[np.float64]
+    """(h, w) cross-attention, min–max normalised."""
+    energy: dict[str, float]
+    """`unary`, `pairwise` and `total` of the cut, in nats."""
+    confidence: float
+    """Mean over positions of the probability that the unary term gives the cut's label, 0 to 1."""
+    agreement: float
+    """Intersection over union of the cut and of probability above one half, 0 to 1; 1 where both are empty."""
+
+
+def attention_cut(
+    cross: Sequence[NDArray[np.floating]],
+    self_attention: Sequence[NDArray[np.floating]],
+    grids: Sequence[Grid],
+    image: NDArray[np.uint8],
+    config: AttentionCutConfig | None = None,
+) -> AttentionCutResult:
+    """Cut the named object out of one image.
+
+    cross: cross-attention of the class name, one map (h, w) a layer. self_attention: one (h·w, h·w) a layer, on the
+    grid of its place in `grids`. image: (H, W, 3) uint8, guide of the enlargement. The cut is made on the finest grid
+    of them all. Raises ValueError naming the argument that does not fit, is negative or not finite.
+    """
+    config = config or AttentionCutConfig()
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    grid = finest_grid([(int(m.shape[0]), int(m.shape[1])) for m in cross] + list(grids))
+    attention = aggregate_cross(cross, grid)
+    affinity = aggregate_self(self_attention, grids, grid)
+    for _ in range(config.propagate):
+        attention = (affinity @ attention.ravel()).reshape(grid)
+    probability = object_probability(attention, config.temperature, config.clip)
+    unary = unary_energy(probability)
+    weights = pairwise_weights(
+        affinity, grid, smoothness=config.smoothness, sigma=config.sigma, neighbours=config.neighbours
+    )
+    labels = min_cut(unary, weights).labels.reshape(grid)
+    unary_term, pairwise_term = energy(labels.ravel(), unary, weights)
+    soft = soft_mask(labels, probability, image, trust=config.trust, radius=config.radius, eps=config.eps)
+    likely = probability > 0.5
+    union = int((likely | labels).sum())
+    return AttentionCutResult(
+        pseudo_mask=pseudo_mask(soft, config.band),
+        labels=labels,
+        probability=probability,
+        cross=min_max(attention),
+        energy={"unary": unary_term, "pairwise": pairwise_term, "total": unary_term + pairwise_term},
+        confidence=float(np.where(labels, probability, 1 - probability).mean()),
+        agreement=int((likely & labels).sum()) / union if union else 1.0,
+    )

@@ -1,0 +1,84 @@
+"""`diffusionseg train`: image–mask pairs to a decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffusionseg.cli import console, options
+
+EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 500"
+
+
+def train(
+    pairs: Annotated[list[Path], typer.Argument(help="Folders written by synth.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: decoder, metrics.jsonl, curves.png, previews.")],
+    config: options.Config = None,
+    model: options.Model = "mini",
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
+    batch_size: Annotated[int, typer.Option(help="Views in a step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    views: Annotated[int, typer.Option(help="Augmented views of each pair to draw from.")] = 8,
+    mode: Annotated[
+        str, typer.Option(help="noise (one U-Net call a timestep) or inversion (DDIM before it).")
+    ] = "noise",
+    timesteps: Annotated[
+        str, typer.Option(help="Timesteps that features are read at, separated by commas.")
+    ] = "50,200",
+    inversion_steps: Annotated[int, typer.Option(help="Steps of the inversion up to the last timestep.")] = 10,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
+    with console.errors_named():
+        from diffusionseg.backbone import Backbone
+        from diffusionseg.data import read_shards
+        from diffusionseg.exploitation import FeatureConfig, TrainConfig
+        from diffusionseg.exploitation import train as train_decoder
+
+        features = FeatureConfig(mode=mode, timesteps=_numbers(timesteps), steps=inversion_steps)  # type: ignore[arg-type]
+        number_format = {"auto": "auto", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}.get(dtype, dtype)
+        settings = TrainConfig(
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            views=views,
+            seed=seed,
+            dtype=number_format,  # type: ignore[arg-type]
+        )
+        samples = [(s.image_array(), s.mask_array()) for folder in pairs for s in read_shards(folder)]
+        backbone = Backbone.from_pretrained(model, device=device)
+        console.note(f"{len(samples)} pairs")
+        last: dict[str, float] = {}
+        with console.progress() as bar:
+            task = bar.add_task("training", total=steps)
+
+            def report(done: int, total: int, values: dict[str, float]) -> None:
+                last.update(values)
+                shown = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k in ("loss", "held_out_iou"))
+                bar.update(task, completed=done, description=f"training  {shown}")
+
+            train_decoder(
+                backbone,
+                samples,
+                out,
+                feature_config=features,
+                train_config=settings,
+                overwrite=overwrite,
+                report=report,
+            )
+    console.note(f"decoder written to {out}")
+    if json:
+        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **last})
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(t) for t in text.split(",")}))
+    except ValueError:
+        raise ValueError(f"--timesteps {text!r}: whole numbers separated by commas are needed") from None
