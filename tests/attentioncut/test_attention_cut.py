@@ -1,0 +1,80 @@
+"""From attention maps to a pseudo-mask."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
+
+
+def scene(side=16, scale=4, noise=0.3, seed=0):
+    """A bright disc on dark ground: noisy cross map, self-attention that knows the disc, image, and the true mask."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    disc = (y - side * 0.45) ** 2 + (x - side * 0.55) ** 2 < (side * 0.28) ** 2
+    cross = np.where(disc, 1.0, 0.3) + noise * rng.standard_normal(disc.shape)
+    same = disc.ravel()[:, None] == disc.ravel()
+    affinity = same + 0.05
+    affinity = affinity / affinity.sum(1, keepdims=True)
+    fine = disc.repeat(scale, 0).repeat(scale, 1)
+    image = np.where(fine[..., None], [220, 180, 60], [30, 60, 90]).astype(np.uint8)
+    return np.clip(cross, 0, None), affinity, image, disc, fine
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def test_the_cut_repairs_a_noisy_cross_attention():
+    cross, affinity, image, disc, fine = scene()
+    result = attention_cut([cross], [affinity], [(16, 16)], image)
+    assert iou(result.probability > 0.5, disc) < 0.8
+    assert iou(result.labels, disc) > 0.92
+    decided = result.pseudo_mask != 128
+    assert iou(result.pseudo_mask == 255, fine & decided) > 0.95
+    assert decided.mean() > 0.6
+    assert set(np.unique(result.pseudo_mask)) <= {0, 128, 255}
+
+
+def test_without_smoothness_the_cut_is_the_thresholded_unary():
+    cross, affinity, image, *_ = scene()
+    result = attention_cut([cross], [affinity], [(16, 16)], image, AttentionCutConfig(smoothness=0.0))
+    assert np.array_equal(result.labels, result.probability > 0.5)
+    assert result.agreement == 1.0
+    assert result.energy["pairwise"] == 0.0
+
+
+def test_layers_of_several_non_square_grids():
+    rng = np.random.default_rng(0)
+    cross = [rng.random((8, 12)), rng.random((4, 6))]
+    affinity = [np.full((24, 24), 1 / 24)]
+    result = attention_cut(cross, affinity, [(4, 6)], np.zeros((32, 48, 3), np.uint8))
+    assert result.labels.shape == (8, 12)
+    assert result.pseudo_mask.shape == (32, 48)
+    assert result.energy["total"] == pytest.approx(result.energy["unary"] + result.energy["pairwise"])
+
+
+def test_constant_attention_gives_an_empty_cut():
+    result = attention_cut([np.ones((4, 4))], [np.full((16, 16), 1 / 16)], [(4, 4)], np.zeros((16, 16, 3), np.uint8))
+    assert not result.labels.any()
+    assert (result.pseudo_mask != 255).all()
+
+
+def test_one_position_only():
+    result = attention_cut([np.ones((1, 1))], [np.ones((1, 1))], [(1, 1)], np.zeros((8, 8, 3), np.uint8))
+    assert result.labels.shape == (1, 1)
+
+
+def test_wrong_image_is_named():
+    with pytest.raises(ValueError, match="image must be"):
+        attention_cut([np.ones((2, 2))], [np.full((4, 4), 0.25)], [(2, 2)], np.zeros((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("temperature", 0.0), ("clip", 0.5), ("smoothness", -1.0), ("sigma", 0.0), ("band", (0.7, 0.6)), ("propagate", 99)],
+)
+def test_constants_out_of_range_are_named(field, value):
+    with pytest.raises(ValueError, match=field):
+        dataclasses.replace(AttentionCutConfig(), **{field: value})
