@@ -85,7 +85,6 @@ def test_grid_of_odd_sizes_is_rounded_up_at_each_level(tiny, noise):
 
 
 def test_grid_orientation_follows_the_latent(tiny, noise):
-    """A prompt-independent check that rows are rows: transposing nothing, the map of a wide latent is wide."""
     backbone = tiny("sd1")
     conditioning = backbone.encode_prompts(PROMPTS[:1], NAMES[:1])
     with AttentionTap(backbone, conditioning, self_layers=()) as tap:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffusionseg.backbone import Backbone, BackboneLoadError
+from diffusionseg.backbone import Backbone, BackboneLoadError, FeatureTap
 from diffusionseg.backbone.random_models import tiny_backbone
 
 
@@ -130,6 +130,18 @@ def test_channels_that_do_not_fit():
             tokenizers=parts.tokenizers,
             scheduler_config=parts.scheduler_config,
         )
+
+
+def test_replica_shares_weights_but_not_taps(tiny, noise):
+    backbone, latents = tiny("sd1"), noise(1, 4, 16, 16)
+    other = backbone.replica()
+    assert other.unet is not backbone.unet
+    mine, theirs = list(backbone.unet.parameters()), list(other.unet.parameters())
+    assert all(a is b for a, b in zip(mine, theirs, strict=True))
+    with FeatureTap(backbone) as tap:
+        output = other.denoise(latents, 500, other.encode_prompts(["a cat"]))
+    assert not tap.features
+    assert torch.equal(output, backbone.denoise(latents, 500, backbone.encode_prompts(["a cat"])))
 
 
 def test_mini_is_the_packaged_folder(saved, monkeypatch):

@@ -9,6 +9,7 @@ from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 from diffusionseg.backbone import Backbone, Conditioning
 from diffusionseg.backbone.architectures import TINY
 from diffusionseg.backbone.micro_conditioning import guidance_embedding, time_ids
+from diffusionseg.backbone.random_models import tiny_backbone
 
 
 @pytest.fixture
@@ -70,8 +71,6 @@ def test_rows_must_match(tiny, noise):
 
 @pytest.mark.parametrize(("dtype", "expected"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
 def test_output_is_float32_or_better_and_without_gradient(noise, dtype, expected):
-    from diffusionseg.backbone.random_models import tiny_backbone
-
     backbone = tiny_backbone("sd1").to(dtype=dtype)
     output = backbone.denoise(noise(1, 4, 16, 16), 500, backbone.empty_prompt(1))
     assert output.dtype == expected

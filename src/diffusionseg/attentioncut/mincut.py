@@ -10,7 +10,6 @@ from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 Floats = NDArray[np.float64]
-_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +36,14 @@ def min_cut(unary: Floats, weights: sparse.csr_array) -> Cut:
     """Minimise E(y) = Σ U_i(y_i) + Σ_{i<j} W_ij [y_i ≠ y_j] over y in {0, 1}^N.
 
     unary: (N, 2) finite. weights: (N, N), symmetric, not negative, zero diagonal. Capacities are rounded to integers
-    (SciPy's maximum flow takes nothing else), on a scale at which the largest becomes about 2³⁰ and no sum leaves 32
-    bits; the cut is exact for the rounded energy. Source: Greig, Porteous & Seheult 1989; Kolmogorov & Zabih 2004.
+    (SciPy's maximum flow takes nothing else), on a scale at which the largest single one becomes 2³⁰ − 1, so that an
+    edge's two directions together stay within 32 bits; the flow's total is 64 bits wide. The cut is exact for the
+    rounded energy. Of two labellings each rounding error can part the energies once, so that the sum of the errors'
+    sizes bounds how far the true minimum may lie below.
 
-    Raises ValueError for shapes that do not fit, and for NaN, infinite or negative values.
+    Source: Greig, Porteous & Seheult 1989; Kolmogorov & Zabih 2004.
+
+    Raises ValueError for shapes that do not fit, NaN, infinite or negative values, and weights that are not symmetric.
     """
     count = len(unary)
     if unary.shape != (count, 2) or weights.shape != (count, count) or count == 0:
@@ -50,14 +53,16 @@ def min_cut(unary: Floats, weights: sparse.csr_array) -> Cut:
     edges = sparse.coo_array(sparse.triu(sparse.csr_array(weights), k=1))
     if len(edges.data) and not (np.isfinite(edges.data).all() and edges.data.min() >= 0):
         raise ValueError("weights must be finite and not negative")
+    if abs(weights - weights.T).max() > 1e-9 * max(1.0, edges.data.max(initial=0.0)):
+        raise ValueError("weights must be symmetric")
     preference = unary[:, 0] - unary[:, 1]
-    largest = max(float(np.abs(preference).sum()), float(edges.data.sum()), 1e-12)
-    scale = min(2.0**30 / largest, 2.0**40)
+    largest = max(float(np.abs(preference).max()), float(edges.data.max(initial=0.0)), 1e-12)
+    scale = (2.0**30 - 1) / largest
     pull = np.rint(preference * scale).astype(np.int64)
     strength = np.rint(edges.data * scale).astype(np.int64)
     labels = _source_side(pull, edges.row, edges.col, strength)
-    tolerance = (0.5 * count + 0.5 * len(edges.data)) * 2 / scale
-    return Cut(labels, sum(energy(labels, unary, weights)), tolerance)
+    lost = np.abs(pull - preference * scale).sum() + np.abs(strength - edges.data * scale).sum()
+    return Cut(labels, sum(energy(labels, unary, weights)), float(lost / scale))
 
 
 def _source_side(
@@ -68,7 +73,7 @@ def _source_side(
     source, sink = count, count + 1
     towards, away = np.flatnonzero(pull > 0), np.flatnonzero(pull < 0)
     capacity = np.concatenate([strength, strength, pull[towards], -pull[away]])
-    if len(capacity) == 0 or capacity.max() > _LARGEST:
+    if len(capacity) == 0:
         return np.zeros(count, dtype=bool)
     start = np.concatenate([row, column, np.full(len(towards), source), away])
     end = np.concatenate([column, row, towards, np.full(len(away), sink)])

@@ -5,5 +5,5 @@ class BackboneLoadError(OSError):
     """A generator could not be found, read or understood; the message names the folder and the remedy."""
 
 
-class DeviceUnavailableError(RuntimeError):
+class DeviceUnavailableError(ValueError):
     """A device was asked for by name and this machine does not have it."""

@@ -148,8 +148,8 @@ class Backbone:
         return self
 
     def replica(self) -> Backbone:
-        """The same generator for another thread: weights are shared; taps, and tokenizers, which hold state while they
-        work, are not."""
+        """The same generator for another thread: weights are shared; taps, and tokenizers, which hold state
+        while they work, are not."""
         shared = {id(t): t for t in (*self.unet.parameters(), *self.unet.buffers())}
         other = copy.copy(self)
         other.unet = copy.deepcopy(self.unet, shared)

@@ -10,7 +10,7 @@ from rich.progress import TaskID
 
 from diffusionseg.cli import console, options
 
-EXAMPLE = "Example: diffusionseg pretrain photos --steps 20000 --out my-generator"
+EXAMPLE = "Example (a trial; use 10000 steps or more): diffusionseg pretrain photos --steps 4 --out my-generator"
 
 
 def pretrain(

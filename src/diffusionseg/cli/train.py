@@ -9,7 +9,7 @@ import typer
 
 from diffusionseg.cli import console, options
 
-EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 500"
+EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 200"
 
 
 def train(

@@ -1,0 +1,77 @@
+"""Stable Diffusion 1.5, 2.1 and XL at full size with random weights in bfloat16: they run, in bounded memory.
+
+Pictures are 512×512 for all three, so that the three together take a few minutes on two cores; the layers, widths
+and weights are those of the published models.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import pytest
+import torch
+
+from diffusionseg.backbone import AttentionTap, Conditioning, invert, sample
+from diffusionseg.backbone.ddim import timestep_schedule
+from diffusionseg.backbone.random_models import full_size_backbone
+
+SIDE = 512
+LIMIT_GB = 20
+
+
+def peak_memory_gb():
+    """Highest resident memory of this process so far; kilobytes on Linux, bytes on macOS."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "millions", "form", "native", "grids", "layers"),
+    [
+        ("sd15", 860, "epsilon", 512, {(16, 16), (32, 32)}, 10),
+        ("sd21", 866, "v_prediction", 768, {(16, 16), (32, 32)}, 10),
+        ("sdxl", 2567, "epsilon", 1024, {(16, 16), (32, 32)}, 70),
+    ],
+)
+def test_full_size(family, millions, form, native, grids, layers):
+    backbone = full_size_backbone(family, torch.bfloat16)
+    assert round(sum(p.numel() for p in backbone.unet.parameters()) / 1e6) == millions
+    assert (backbone.prediction_type, backbone.image_size, backbone.downscale) == (form, native, 8)
+
+    prompt = backbone.encode_prompts(["a photo of a school bus"], ["school bus"])
+    both = Conditioning.concat([backbone.empty_prompt(1), prompt])
+    start = torch.randn(1, 4, SIDE // 8, SIDE // 8, generator=torch.Generator().manual_seed(0))
+    outputs = []
+
+    def guided(latents, t):
+        outputs.append(backbone.denoise(torch.cat([latents, latents]), t, both))
+        without, with_ = outputs[-1].chunk(2)
+        return without + 5 * (with_ - without)
+
+    with AttentionTap(backbone, both, rows=slice(1, None)) as tap:
+        *_, (_, clean) = sample(backbone, start, both, timestep_schedule(2), predict=guided)
+    maps = tap.maps()
+    assert maps.steps == 2
+    assert set(maps.grids.values()) == grids
+    assert len(maps.cross) == len(maps.self_) == layers
+    for values in maps.self_.values():
+        torch.testing.assert_close(values.sum(-1), torch.ones_like(values[..., 0]), rtol=1e-4, atol=1e-4)
+    for name, values in maps.cross.items():
+        assert values.shape == (1, *maps.grids[name])
+        assert 0 < float(values.min()) <= float(values.max()) < 1
+    # The first call again, without taps: the same bits.
+    assert torch.equal(outputs[0], backbone.denoise(torch.cat([start, start]), 999, both))
+
+    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    latents = backbone.encode_images(image)
+    assert latents.shape == clean.shape
+    ((t, inverted),) = invert(backbone, latents, backbone.empty_prompt(1), [20])
+    assert t == 20
+    assert torch.isfinite(inverted).all()
+    assert not torch.equal(inverted, latents)
+    features = backbone.features(image, (20,))
+    assert len(features) == len(backbone.unet.up_blocks)
+    assert all(torch.isfinite(values).all() for values in features.values())
+    print(f"\n{family}: peak memory of the process so far {peak_memory_gb():.1f} GB")
+    assert peak_memory_gb() < LIMIT_GB

@@ -1,0 +1,85 @@
+"""Wrong usage and wrong input: exit status, messages, and nothing lost."""
+
+import json
+
+import pytest
+from bad_files import bad_files, good_files
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mixed") / "in"
+    return folder, good_files(folder), bad_files(folder)
+
+
+@pytest.mark.slow
+def test_twelve_good_and_twelve_bad_files(cli, mixed, tmp_path):
+    folder, good, bad = mixed
+    done = cli(["predict", folder, "--out", "P", "--json"], tmp_path)
+    assert done.returncode == 1
+    result = json.loads(done.stdout)
+    assert (result["images"], result["predicted"], len(result["errors"])) == (24, 12, 12)
+    assert sorted(e["image"] for e in result["errors"]) == bad
+    for name in bad:
+        assert f"failed: {name}: " in done.stderr
+    assert len(list((tmp_path / "P").glob("*.mask.png"))) == 12
+    records = [json.loads(x) for x in (tmp_path / "P" / "predictions.jsonl").read_text().splitlines()]
+    assert sorted(r["image"] for r in records if "boxes" in r) == good
+    assert sorted(r["image"] for r in records if "error" in r) == bad
+
+    again = cli(["predict", folder, "--out", "P", "--json"], tmp_path)
+    assert again.returncode == 1
+    result = json.loads(again.stdout)
+    assert (result["predicted"], result["skipped"], len(result["errors"])) == (0, 12, 12)
+
+    other = cli(["predict", folder, "--out", "P", "--threshold", "0.3"], tmp_path)
+    assert other.returncode == 2
+    assert "threshold" in other.stderr
+    assert "--overwrite" in other.stderr
+
+
+def test_only_bad_files_is_status_two(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("nothing")
+    assert cli("predict in --out P", tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("synth --classes , --out A", "--classes"),
+        ("synth --classes cat --out A --guidance 99", "--guidance"),
+        ("synth --classes cat --out A --template nothing", "--template"),
+        ("synth --classes cat --out A --model nowhere", "nowhere"),
+        ("synth --classes cat --out A --device cuda:7", "cuda:7"),
+        ("synth --classes cat --out A --device toaster", "toaster"),
+        ("train nowhere --out R", "nowhere"),
+        ("train . --out R --timesteps a", "--timesteps"),
+        ("predict nowhere --out P", "nowhere"),
+        ("predict . --out P --weights nowhere", "nowhere"),
+        ("predict . --out P --type poster", "poster"),
+        ("eval --pred P", "--masks"),
+        ("eval --pred P --masks nowhere", "nowhere"),
+        ("eval --pred P --masks . --protocol other", "other"),
+        ("pretrain nowhere --out M", "nowhere"),
+    ],
+)
+def test_wrong_usage_is_status_two_and_names_the_cause(cli, tmp_path, command, said):
+    (tmp_path / "file.txt").write_text("x")
+    done = cli(command, tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_configuration_file_gives_defaults_and_flags_win(cli, tmp_path):
+    (tmp_path / "c.toml").write_text('classes = "cat"\nout = "A"\nguidance = 99\n')
+    assert "--guidance must be in" in cli("synth --config c.toml", tmp_path).stderr
+    assert "--steps must be in" in cli("synth --config c.toml --guidance 2 --steps 0", tmp_path).stderr
+    (tmp_path / "c.toml").write_text("colour = 1\n")
+    done = cli("synth --config c.toml --classes cat --out A", tmp_path)
+    assert done.returncode == 2
+    assert "colour" in done.stderr
+    (tmp_path / "c.toml").write_text("colour = \n")
+    assert "not valid TOML" in " ".join(cli("synth --config c.toml --classes cat --out A", tmp_path).stderr.split())
