@@ -73,7 +73,14 @@ def test_wrong_image_is_named():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("temperature", 0.0), ("clip", 0.5), ("smoothness", -1.0), ("sigma", 0.0), ("band", (0.7, 0.6)), ("propagate", 99)],
+    [
+        ("temperature", 0.0),
+        ("clip", 0.5),
+        ("smoothness", -1.0),
+        ("sigma", 0.0),
+        ("band", (0.7, 0.6)),
+        ("propagate", 99),
+    ],
 )
 def test_constants_out_of_range_are_named(field, value):
     with pytest.raises(ValueError, match=field):

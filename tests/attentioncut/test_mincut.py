@@ -22,7 +22,10 @@ def problem(count, seed, density=1.0):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    height=st.integers(1, 3), width=st.integers(1, 4), seed=st.integers(0, 2**32 - 1), density=st.sampled_from([0.0, 0.3, 1.0])
+    height=st.integers(1, 3),
+    width=st.integers(1, 4),
+    seed=st.integers(0, 2**32 - 1),
+    density=st.sampled_from([0.0, 0.3, 1.0]),
 )
 def test_no_labelling_has_less_energy(height, width, seed, density):
     unary, weights = problem(height * width, seed, density)

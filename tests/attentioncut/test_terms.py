@@ -68,7 +68,12 @@ def test_unary_energy_by_hand():
 
 
 @settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 6), width=st.integers(1, 6), seed=st.integers(0, 1000), neighbours=st.sampled_from([None, 1, 3]))
+@given(
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    seed=st.integers(0, 1000),
+    neighbours=st.sampled_from([None, 1, 3]),
+)
 def test_weights_are_symmetric_with_zero_diagonal_and_given_mean(height, width, seed, neighbours):
     count = height * width
     weights = pairwise_weights(

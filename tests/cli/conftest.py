@@ -16,7 +16,12 @@ def cli():
         words = shlex.split(arguments) if isinstance(arguments, str) else [str(a) for a in arguments]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
         return subprocess.run(
-            [sys.executable, "-m", "diffusionseg", *words], cwd=cwd, capture_output=True, text=True, env=environment, **options
+            [sys.executable, "-m", "diffusionseg", *words],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            env=environment,
+            **options,
         )
 
     return run

@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from bad_files import bad_files, good_files
+
+from picture_zoo import bad_files, good_files
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixed") / "in"
-    return folder, good_files(folder), bad_files(folder)
+    return folder, sorted(good_files(folder)), sorted(bad_files(folder))
 
 
 @pytest.mark.slow

@@ -89,7 +89,8 @@ def test_example_of_pretrain_runs_and_its_model_synthesises(cli, workplace):
     done = cli(example(cli, "pretrain", workplace) + " --autoencoder-steps 4 --batch-size 4", workplace)
     assert done.returncode == 0, done.stderr
     done = cli(
-        "synth --model my-generator/model --classes animals --count 1 --steps 2 --attempts 1 --out tiny --json", workplace
+        "synth --model my-generator/model --classes animals --count 1 --steps 2 --attempts 1 --out tiny --json",
+        workplace,
     )
     assert done.returncode in (0, 1), done.stderr
     assert json.loads(done.stdout)["places"] == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from diffusionseg.evaluation import CorLocAccumulator, box_iou, evaluate_boxes
+from diffusionseg.evaluation import CorLocAccumulator, MissingPredictions, box_iou, evaluate_boxes
 
 
 def test_box_iou_by_hand():
@@ -33,30 +33,43 @@ def files(tmp_path):
         {"image": "sub/b.jpg", "boxes": []},
         {"image": "sub/c.jpg", "error": "damaged"},
     ]
-    objects = [{"image": f"{n}.jpg", "objects": [{"name": "cat", "box": [1, 0, 10, 10]}]} for n in "abc"]
+    cat = {"name": "cat", "box": [1, 0, 10, 10]}
+    objects = [{"image": f"{n}.jpg", "width": 60, "height": 60, "objects": [cat]} for n in "abc"]
     (tmp_path / "predictions.jsonl").write_text("".join(json.dumps(p) + "\n" for p in predictions))
     (tmp_path / "boxes.jsonl").write_text("".join(json.dumps(o) + "\n" for o in objects))
     return tmp_path
 
 
-def test_files(files):
-    assert evaluate_boxes(files, files / "boxes.jsonl") == {
-        "images": 3,
-        "corloc": pytest.approx(1 / 3),
+def test_missing_and_failed_images_are_named_or_count_as_misses(files):
+    with (files / "boxes.jsonl").open("a") as file:
+        file.write('{"image": "d.jpg", "width": 60, "height": 60, "objects": []}\n')
+    with pytest.raises(MissingPredictions, match=r"2 of 4 images .*c\.jpg, d\.jpg"):
+        evaluate_boxes(files, files / "boxes.jsonl")
+    assert evaluate_boxes(files, files / "boxes.jsonl", allow_missing=True) == {
+        "images": 4,
+        "corloc": 0.25,
         "protocol": "lost",
-        "missing": 0,
+        "missing": 2,
     }
 
 
-def test_missing_images_are_named(files):
-    with (files / "boxes.jsonl").open("a") as file:
-        file.write('{"image": "d.jpg", "objects": []}\n')
-    with pytest.raises(ValueError, match=r"1 images .*d\.jpg"):
-        evaluate_boxes(files, files / "boxes.jsonl")
-    assert evaluate_boxes(files, files / "boxes.jsonl", allow_missing=True)["corloc"] == 0.25
+def test_images_are_chosen_by_the_share_of_their_largest_object(files):
+    assert evaluate_boxes(files, files / "boxes.jsonl", allow_missing=True, area_share=(0.02, 0.03))["images"] == 3
+    with pytest.raises(ValueError, match="no image has an object of 5% to 60%"):
+        evaluate_boxes(files, files / "boxes.jsonl", allow_missing=True, area_share=(0.05, 0.6))
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"image": "x"}', '{"image": "x", "objects": [{"box": [1, 2]}]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"image": "x"}',
+        '{"image": "x", "objects": []}',
+        '{"image": "x", "width": 9, "height": 9, "objects": [{"box": [1, 2]}]}',
+        '{"image": "x", "width": 9, "height": 9, "objects": [{"box": [3, 0, 3, 9]}]}',
+    ],
+)
 def test_bad_lines_are_named_by_number(files, line):
     with (files / "boxes.jsonl").open("a") as file:
         file.write(line + "\n")

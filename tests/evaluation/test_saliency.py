@@ -90,7 +90,15 @@ def folders(tmp_path):
 
 def test_soft_saliency_is_preferred_and_sub_folders_are_followed(folders):
     result = evaluate_saliency(folders / "pred", folders / "masks")
-    assert result == {"images": 3, "acc": 1.0, "iou": 1.0, "max_f": 1.0, "protocol": "tokencut", "missing": 0}
+    assert result == {
+        "images": 3,
+        "acc": 1.0,
+        "iou": 1.0,
+        "max_f": 1.0,
+        "protocol": "tokencut",
+        "missing": 0,
+        "resized": 0,
+    }
 
 
 def test_root_of_a_benchmark_is_recognised(folders):
@@ -102,7 +110,7 @@ def test_root_of_a_benchmark_is_recognised(folders):
 def test_missing_predictions_stop_the_evaluation_unless_allowed(folders):
     for path in (folders / "pred").glob("b.*"):
         path.unlink()
-    with pytest.raises(ValueError, match=r"1 of 3 masks have no prediction \(b\)"):
+    with pytest.raises(ValueError, match=r"1 of 3 images have no prediction \(b\)"):
         evaluate_saliency(folders / "pred", folders / "masks")
     result = evaluate_saliency(folders / "pred", folders / "masks", allow_missing=True)
     assert result["missing"] == 1

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusionseg.masks import cutout, fill_holes, largest_component, mask_boxes, mask_picture, overlay, saliency_picture
+from diffusionseg.masks import (
+    cutout,
+    fill_holes,
+    largest_component,
+    mask_boxes,
+    mask_picture,
+    overlay,
+    saliency_picture,
+)
 
 
 @pytest.fixture

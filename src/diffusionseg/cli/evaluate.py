@@ -31,8 +31,6 @@ def evaluate(
 
         if (masks is None) == (boxes is None):
             raise ValueError("give one of --masks and --boxes")
-        if protocol != "tokencut":
-            raise ValueError(f"--protocol {protocol}: only tokencut is known")
         values: dict[str, Any]
         if masks is not None:
             with console.progress() as bar:
@@ -40,6 +38,7 @@ def evaluate(
                 values = evaluate_saliency(
                     pred,
                     masks,
+                    protocol=protocol,
                     allow_missing=allow_missing,
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )

@@ -1,36 +1,58 @@
-"""Reading photographs safely, and synthetic sets on disk. Knows no model."""
+"""Reading photographs safely, benchmark folders, and synthetic sets on disk. Knows no model."""
 
-from diffusionseg.data.atomic import atomic_write
+from diffusionseg.data.atomic import atomic_write, remove_leftovers
+from diffusionseg.data.boxes import ImageBoxes, ObjectBox, read_box, read_boxes
 from diffusionseg.data.folder import InputImage, find_images, output_stems
 from diffusionseg.data.images import ImageError, read_image
+from diffusionseg.data.json_files import json_bytes, read_json_lines, read_json_object
+from diffusionseg.data.layouts import (
+    BenchmarkPair,
+    LayoutError,
+    find_masks,
+    find_pairs,
+    recognise,
+)
+from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
+from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
-    ManifestMismatch,
-    Sample,
-    ShardError,
-    check_manifest,
-    read_manifest,
+    list_shards,
     read_shards,
     read_sidecar,
     shard_done,
-    write_manifest,
+    shard_path,
     write_shard,
 )
 
 __all__ = [
+    "BenchmarkPair",
+    "ImageBoxes",
     "ImageError",
     "InputImage",
+    "LayoutError",
     "ManifestMismatch",
+    "ObjectBox",
     "Sample",
     "ShardError",
     "atomic_write",
     "check_manifest",
     "find_images",
+    "find_masks",
+    "find_pairs",
+    "json_bytes",
+    "list_shards",
     "output_stems",
+    "read_box",
+    "read_boxes",
     "read_image",
+    "read_json_lines",
+    "read_json_object",
     "read_manifest",
     "read_shards",
     "read_sidecar",
+    "recognise",
+    "remove_leftovers",
     "shard_done",
+    "shard_path",
     "write_manifest",
     "write_shard",
 ]

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
 def atomic_write(path: Path, content: bytes) -> None:
     """Write `content` to `path`, creating its folder; a crash leaves the old file or none, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        # O_EXCL through "x": never another writer's file. Unlike mkstemp this leaves permissions to the umask.
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def remove_leftovers(path: Path) -> None:
+    """Delete temporary files that killed writers of `path` left; nobody else may be writing it."""
+    prefix = _prefix(path)
+    if not path.parent.is_dir():
+        return
+    for other in path.parent.iterdir():
+        if other.name.startswith(prefix) and other.name.endswith(".tmp"):
+            other.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    # Shortened, since file systems allow 255 bytes for a name.
+    return f".{path.name[:40]}."
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system can: a later file must not be there without this one."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Some network file systems refuse to sync a folder; the content itself is safe.
+        pass
+    finally:
+        os.close(handle)

@@ -1,4 +1,8 @@
-"""CorLoc: share of images whose one box hits any object, as LOST's evaluation code defines it."""
+"""CorLoc: share of images whose one box hits any object, as LOST's evaluation code defines it.
+
+valeoai/LOST, main_corloc_evaluation.py: a hit is an IoU of at least 0.5 with any object, boxes are half-open (no +1),
+difficult objects count, crowds do not, and every image is in the denominator.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,20 @@ from dataclasses import dataclass
 Box = Sequence[float]
 """(x0, y0, x1, y1) in pixels, half-open."""
 MIN_IOU = 0.5
+"""A box with at least this IoU hits an object."""
+
+
+def box_area(box: Box) -> float:
+    """Area of a half-open box in square pixels; 0 for an empty one."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 def box_iou(one: Box, other: Box) -> float:
     """Intersection over union of two half-open boxes; 0 for boxes without area."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    areas = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
-    return shared / (areas - shared)
+    shared = box_area(
+        (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])),
+    )
+    return shared / (box_area(one) + box_area(other) - shared) if shared else 0.0
 
 
 @dataclass

@@ -32,6 +32,11 @@ def save_checkpoint(
     atomic_write(directory / NAME, save(payload, metadata=meta))
 
 
+def has_checkpoint(directory: Path) -> bool:
+    """Whether `directory` holds a run that can go on."""
+    return (directory / NAME).exists()
+
+
 def load_checkpoint(
     directory: Path, module: nn.Module, average: WeightAverage, optimizer: Optimizer
 ) -> tuple[int, dict[str, Any]] | None:
@@ -40,7 +45,7 @@ def load_checkpoint(
     Raises ValueError naming the file when it is damaged or belongs to another architecture.
     """
     path = directory / NAME
-    if not path.exists():
+    if not has_checkpoint(directory):
         return None
     from safetensors import safe_open
 
