@@ -1,8 +1,61 @@
-"""Make the helpers beside this file importable, and keep every test off the network."""
+"""What tests of several rooms share; keeps every test off the network."""
 
+import functools
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffusionseg.demo import photographs
+
+# The helpers beside this file are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def cli():
+    """Run `diffusionseg ARGUMENTS` in a folder, in a process of its own; returns it finished, with text output."""
+
+    def run(arguments, cwd, **options):
+        words = shlex.split(arguments) if isinstance(arguments, str) else [str(a) for a in arguments]
+        return subprocess.run(
+            [sys.executable, "-m", "diffusionseg", *words],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A folder with photographs and masks under the names that help and documentation use."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copy(photographs()[0], folder / "photo.jpg")
+    for number, photo in enumerate(photographs()):
+        place = Path(("animals", "things")[number % 2], photo.name)
+        (folder / "photos" / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, folder / "photos" / place)
+        with Image.open(photo) as image:
+            mask = np.zeros((image.height, image.width), np.uint8)
+        mask[10:100, 10:100] = 255
+        truth = folder / "ecssd" / "masks" / place.with_suffix(".png")
+        truth.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(truth)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def documented(cli, home):
+    """Run a documented command in `home`, once however many tests ask for it; returns the finished process."""
+    return functools.cache(lambda command: cli(command.removeprefix("diffusionseg "), home))

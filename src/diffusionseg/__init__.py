@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
     from diffusionseg.backbone import Backbone
+    from diffusionseg.data import read_image
     from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, PredictConfig, Prediction, TrainConfig, train
     from diffusionseg.synthesis import SynthesisConfig, SyntheticPair, synthesize
 
@@ -27,6 +28,7 @@ _ROOMS = {
     "SyntheticPair": "synthesis",
     "TrainConfig": "exploitation",
     "attention_cut": "attentioncut",
+    "read_image": "data",
     "synthesize": "synthesis",
     "train": "exploitation",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "attention_cut",
+    "read_image",
     "synthesize",
     "train",
 ]

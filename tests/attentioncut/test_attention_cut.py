@@ -71,6 +71,27 @@ def test_wrong_image_is_named():
         attention_cut([np.ones((2, 2))], [np.full((4, 4), 0.25)], [(2, 2)], np.zeros((8, 8), np.uint8))
 
 
+MAP, SELF = np.ones((2, 2)), np.full((4, 4), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("cross", "affinities", "grids", "said"),
+    [
+        ([np.ones(4)], [SELF], [(2, 2)], r"cross\[0\] must be \(h, w\), got \(4,\)"),
+        ([MAP, np.ones((0, 2))], [SELF], [(2, 2)], r"cross\[1\] must be"),
+        ([-MAP], [SELF], [(2, 2)], r"cross\[0\] must be finite"),
+        ([MAP], [SELF], [(2, 2), (2, 2)], "grids must give one grid for each of the 1 maps"),
+        ([MAP], [SELF], [(2, 3)], r"self_attention\[0\] must be 6 squared"),
+        ([MAP], [np.full((4, 4), np.nan)], [(2, 2)], r"self_attention\[0\] must be finite"),
+        ([], [SELF], [(2, 2)], "cross: no map"),
+        ([MAP], [], [], "self_attention: no map"),
+    ],
+)
+def test_wrong_maps_are_named(cross, affinities, grids, said):
+    with pytest.raises(ValueError, match=said):
+        attention_cut(cross, affinities, grids, np.zeros((8, 8, 3), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

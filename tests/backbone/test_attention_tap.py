@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffusionseg.backbone import AttentionTap, Conditioning, attention_layers
+from diffusionseg.backbone import AttentionMaps, AttentionTap, Conditioning, attention_layers
 from diffusionseg.backbone import attention_maps as maps_module
 from diffusionseg.backbone.random_models import tiny_backbone
 
@@ -287,3 +287,14 @@ def test_attention_layers_lists_both_kinds(tiny):
     assert {layer.kind for layer in layers if layer.name.endswith("attn2")} == {"cross"}
     assert len({layer.name for layer in layers}) == len(tiny("sdxl").unet.attn_processors)
     assert all(layer.heads == tiny("sdxl").unet.get_submodule(layer.name).heads for layer in layers)
+
+
+def test_merged_maps_are_the_mean_over_all_calls():
+    one, other = (
+        AttentionMaps({"a": torch.full((1, 2, 2), v)}, {"b": torch.full((1, 4, 4), v)}, {"a": (2, 2), "b": (2, 2)}, n)
+        for v, n in ((1.0, 3), (5.0, 1))
+    )
+    merged = one.merge(other)
+    assert merged.steps == 4
+    torch.testing.assert_close(merged.cross["a"], torch.full((1, 2, 2), 2.0))
+    torch.testing.assert_close(merged.self_["b"], torch.full((1, 4, 4), 2.0))

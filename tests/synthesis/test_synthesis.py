@@ -19,7 +19,7 @@ from diffusionseg.synthesis import GateConfig, SynthesisConfig, synthesize, synt
 from diffusionseg.synthesis.sampling import draft, synthesize_group
 
 OPEN = GateConfig(min_area=0, max_area=1, max_border=1, max_ignore=1, min_agreement=0)
-CONFIG = SynthesisConfig(steps=3, attempts=2, gate=OPEN)
+CONFIG = SynthesisConfig(steps=3, attempts=2, reread_noises=1, reread_timesteps=(300, 600), gate=OPEN)
 NAMES = ("cat", "dog house")
 
 
@@ -138,7 +138,16 @@ def test_guidance_one_skips_the_unconditional_half(backbone, monkeypatch):
     assert set(rows) == {1}
     rows.clear()
     list(synthesize(backbone, NAMES, count=1, config=CONFIG))
-    assert set(rows) == {2}
+    assert rows == [2, 2, 2, 1, 1]
+
+
+def test_reading_the_finished_image_again_leaves_it_as_it_is_and_adds_to_its_attention(backbone):
+    one = draft(0, 0, 0, "cat")
+    (once,), (again,) = (
+        synthesize_group(backbone, [one], dataclasses.replace(CONFIG, reread_noises=n)) for n in (0, 3)
+    )
+    assert np.array_equal(once.image, again.image)
+    assert not np.array_equal(once.attention, again.attention)
 
 
 def test_an_error_inside_a_thread_reaches_the_caller_and_threads_are_restored(backbone):

@@ -20,6 +20,13 @@ def finest_grid(grids: Sequence[Grid]) -> Grid:
     return max(grids, key=lambda grid: grid[0] * grid[1])
 
 
+def map_grid(values: NDArray[np.floating], name: str) -> Grid:
+    """The grid (h, w) of a map. Raises ValueError naming the map when it is not of that form."""
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(f"{name} must be (h, w), got {values.shape}")
+    return int(values.shape[0]), int(values.shape[1])
+
+
 def aggregate_cross(maps: Sequence[NDArray[np.floating]], grid: Grid) -> Floats:
     """Mean of cross-attention maps (h, w) on one grid, each divided by its own mean so that layers count equally.
 
@@ -30,8 +37,7 @@ def aggregate_cross(maps: Sequence[NDArray[np.floating]], grid: Grid) -> Floats:
     total = np.zeros(grid)
     for number, values in enumerate(maps):
         array = np.asarray(values, dtype=np.float64)
-        if array.ndim != 2 or array.size == 0:
-            raise ValueError(f"cross[{number}] must be (h, w), got {array.shape}")
+        map_grid(array, f"cross[{number}]")
         if not np.isfinite(array).all() or array.min() < 0:
             raise ValueError(f"cross[{number}] must be finite and not negative")
         mean = array.mean()
@@ -46,6 +52,10 @@ def aggregate_self(maps: Sequence[NDArray[np.floating]], grids: Sequence[Grid], 
     """
     if not maps:
         raise ValueError("self_attention: no map was given")
+    if len(maps) != len(grids):
+        raise ValueError(
+            f"grids must give one grid for each of the {len(maps)} maps of self_attention, got {len(grids)}"
+        )
     count = grid[0] * grid[1]
     total = np.zeros((count, count))
     for number, (values, own) in enumerate(zip(maps, grids, strict=True)):

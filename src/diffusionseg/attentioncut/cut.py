@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid
+from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid, map_grid
 from diffusionseg.attentioncut.mincut import energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
 from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
@@ -94,7 +94,7 @@ def attention_cut(
     config = config or AttentionCutConfig()
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
-    grid = finest_grid([(int(m.shape[0]), int(m.shape[1])) for m in cross] + list(grids))
+    grid = finest_grid([map_grid(m, f"cross[{n}]") for n, m in enumerate(cross)] + list(grids))
     attention = aggregate_cross(cross, grid)
     affinity = aggregate_self(self_attention, grids, grid)
     for _ in range(config.propagate):

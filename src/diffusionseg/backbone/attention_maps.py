@@ -31,6 +31,16 @@ class AttentionMaps:
     steps: int
     """Number of U-Net calls that were averaged."""
 
+    def merge(self, other: AttentionMaps) -> AttentionMaps:
+        """Mean over the calls of both, which must have read the same rows and layers."""
+        share = other.steps / (self.steps + other.steps)
+        return AttentionMaps(
+            cross={name: values.lerp(other.cross[name], share) for name, values in self.cross.items()},
+            self_={name: values.lerp(other.self_[name], share) for name, values in self.self_.items()},
+            grids=self.grids,
+            steps=self.steps + other.steps,
+        )
+
 
 def queries_and_keys(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> tuple[Tensor, Tensor]:
     """Per-head queries (R, H, N, D) and keys (R, H, L, D), made as diffusers' `AttnProcessor2_0` makes

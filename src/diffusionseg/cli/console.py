@@ -13,11 +13,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskProgressColumn,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -49,13 +51,24 @@ def errors_named() -> Iterator[None]:
         raise fail(str(error) or type(error).__name__) from error
 
 
+class RateColumn(ProgressColumn):
+    """Steps a second, or seconds a step where they are slow."""
+
+    def render(self, task: Task) -> Text:
+        """The mean rate of the whole task once it has ended, of the last steps before."""
+        rate = task.finished_speed or task.speed
+        if not rate:
+            return Text("")
+        return Text(f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
+
+
 def progress() -> Progress:
     """A progress bar with count, rate and time left; plain lines are not drawn where stderr is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
+        RateColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -19,7 +19,8 @@ def predict(
     config: options.Config = None,
     weights: Annotated[str, typer.Option(help="Decoder: 'mini', a folder written by train, or a hub id.")] = "mini",
     type: Annotated[
-        list[str] | None, typer.Option("--type", help="saliency, mask, rgba or overlay; repeatable. Default mask.")
+        list[str] | None,
+        typer.Option("--type", help="saliency, mask (default: these two), rgba, overlay; repeatable."),
     ] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Only files whose name matches, such as '*.jpg'; repeatable.")
@@ -51,7 +52,7 @@ def predict(
                 model,
                 inputs,
                 out,
-                kinds=tuple(dict.fromkeys(type or ["mask"])),
+                kinds=tuple(dict.fromkeys(type or ["saliency", "mask"])),
                 config=settings,
                 include=include or (),
                 batch_size=batch_size,

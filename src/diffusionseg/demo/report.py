@@ -11,8 +11,8 @@ from PIL import Image
 
 from diffusionseg import __version__
 from diffusionseg.data import Sample
+from diffusionseg.demo.sheet import prediction_views
 from diffusionseg.exploitation import Prediction
-from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
 from diffusionseg.synthesis import SetSummary, attention_picture, mask_overlay
 
 STYLE = """
@@ -26,7 +26,7 @@ figure.pair { display: grid; grid-template-columns: repeat(3, 1fr); gap: 2px }
 figure.pair figcaption { grid-column: 1 / -1 }
 figcaption { font-size: .8rem; opacity: .8 }
 img { width: 100%; display: block; image-rendering: auto }
-.cutout { background: repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 16px 16px }
+.cut-out { background: repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 16px 16px }
 .curves { max-width: 48rem }
 @media (max-width: 40rem) { .photo { grid-template-columns: repeat(2, 1fr) } }
 """
@@ -90,17 +90,9 @@ def _pair(sample: Sample) -> str:
 
 
 def _photo(name: str, image: Image.Image, prediction: Prediction) -> str:
-    boxed = overlay(image, prediction.mask, boxes=prediction.boxes[:1])
-    parts = [
-        ("photograph", image, ""),
-        ("saliency", saliency_picture(prediction.saliency), ""),
-        ("mask", mask_picture(prediction.mask), ""),
-        ("box", boxed, ""),
-        ("cut-out", cutout(image, prediction.saliency), "cutout"),
-    ]
     figures = "".join(
-        f"<figure>{_img(p, f'{label} of {name}', css)}<figcaption>{label}</figcaption></figure>"
-        for label, p, css in parts
+        f"<figure>{_img(p, f'{label} of {name}', label)}<figcaption>{label}</figcaption></figure>"
+        for label, p in prediction_views(image, prediction).items()
     )
     return f'<div class="photo">{figures}</div>\n'
 
@@ -111,8 +103,7 @@ def _img(picture: Image.Image, text: str, css: str = "") -> str:
         picture.save(buffer, "JPEG", quality=88)
         return f'<img alt="{text}" src="{_data_uri(buffer.getvalue(), "jpeg")}">'
     picture.save(buffer, "PNG")
-    css = f' class="{css}"' if css else ""
-    return f'<img{css} alt="{text}" src="{_data_uri(buffer.getvalue())}">'
+    return f'<img class="{css}" alt="{text}" src="{_data_uri(buffer.getvalue())}">'
 
 
 def _data_uri(content: bytes, kind: str = "png") -> str:

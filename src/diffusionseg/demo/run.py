@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from diffusionseg.backbone import Backbone
 from diffusionseg.data import atomic_write, read_image, read_shards
 from diffusionseg.demo.report import Page, page_html
+from diffusionseg.demo.sheet import photo_sheet
 from diffusionseg.exploitation import DiffusionSeg, Prediction, TrainConfig, train
 from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
 from diffusionseg.synthesis import SynthesisConfig, synthesize_set
@@ -76,6 +78,9 @@ def run_demo(
         report("photographs", number + 1, len(images))
     for path, image, prediction in zip(photos, images, predictions, strict=True):
         _save(out / "predictions", path.stem, image, prediction)
+    sheet = io.BytesIO()
+    photo_sheet(list(zip(images, predictions, strict=True))).save(sheet, "PNG", optimize=True)
+    atomic_write(out / "photos.png", sheet.getvalue())
     page = Page(
         samples=samples,
         summary=summary,

@@ -25,6 +25,11 @@ class SynthesisConfig:
     """Side of the square image in pixels; None is the generator's own size."""
     attention_window: tuple[float, float] = (0.33, 1.0)
     """Attention is averaged over the steps in this share of the run, 0 (pure noise) to 1 (clean image)."""
+    reread_noises: int = 4
+    """Fresh noises under which attention is read once more from the finished image, at each of `reread_timesteps`, with
+    the same prompt; 0 to 64. What is left of noise in one run's attention averages out; 0 keeps to the run itself."""
+    reread_timesteps: tuple[int, ...] = (350, 550, 750)
+    """Timesteps of the training schedule at which the finished image is read, 0 to 999."""
     cross_layers: tuple[str, ...] | None = None
     """Cross-attention layers that are read; None is every layer of 196 to 1024 tokens."""
     self_layers: tuple[str, ...] | None = None
@@ -51,6 +56,10 @@ class SynthesisConfig:
         low, high = self.attention_window
         if not 0 <= low < high <= 1:
             raise ValueError(f"attention_window must be 0 <= start < end <= 1, got {self.attention_window}")
+        if not 0 <= self.reread_noises <= 64:
+            raise ValueError(f"reread_noises must be in 0 … 64, got {self.reread_noises}")
+        if not self.reread_timesteps or not all(0 <= t <= 999 for t in self.reread_timesteps):
+            raise ValueError(f"reread_timesteps must be in 0 … 999 and at least one, got {self.reread_timesteps}")
         if not 1 <= self.attempts <= 100:
             raise ValueError(f"--attempts must be in 1 … 100, got {self.attempts}")
         if self.call_size < 1:

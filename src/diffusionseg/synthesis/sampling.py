@@ -13,6 +13,7 @@ from torch import Tensor
 from diffusionseg.attentioncut import AttentionCutResult, attention_cut
 from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone, Conditioning, sample
 from diffusionseg.backbone.ddim import timestep_schedule
+from diffusionseg.backbone.schedule import add_noise
 from diffusionseg.masks import mask_boxes
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import measure
@@ -47,8 +48,10 @@ def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: Synthe
     prompts = [_prompt(d, config) for d in rows]
     conditioning = backbone.encode_prompts(prompts, [d.class_name for d in rows])
     side = (config.image_size or backbone.image_size) // backbone.downscale
-    noise = torch.stack([_noise(d.seed, backbone, side) for d in rows])
-    latents, maps = _denoise(backbone, noise, conditioning, config)
+    start, *fresh = torch.stack([_noises(d.seed, backbone, side, 1 + config.reread_noises) for d in rows], 1)
+    latents, maps = _denoise(backbone, start, conditioning, config)
+    if fresh:
+        maps = maps.merge(_reread(backbone, latents, conditioning, fresh, config))
     pixels = backbone.decode_latents(latents)
     images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
@@ -59,10 +62,11 @@ def _prompt(one: Draft, config: SynthesisConfig) -> str:
     return make_prompt(template, one.class_name)
 
 
-def _noise(seed: int, backbone: Backbone, side: int) -> Tensor:
+def _noises(seed: int, backbone: Backbone, side: int, count: int) -> Tensor:
+    """What a seed gives: (count, C, side, side)."""
     # On the CPU, so that the same seed gives the same noise on every device.
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn((backbone.latent_channels, side, side), generator=generator)
+    return torch.randn((count, backbone.latent_channels, side, side), generator=generator)
 
 
 def _denoise(
@@ -92,6 +96,19 @@ def _denoise(
     with tap:
         *_, (_, clean) = sample(backbone, noise.to(backbone.device), both, timesteps, predict=predict)
     return clean, tap.maps()
+
+
+def _reread(
+    backbone: Backbone, latents: Tensor, conditioning: Conditioning, noises: Sequence[Tensor], config: SynthesisConfig
+) -> AttentionMaps:
+    """Attention of finished latents (B, C, h, w), noised afresh by each of `noises`, to the same prompts."""
+    tap = AttentionTap(backbone, conditioning, cross_layers=config.cross_layers, self_layers=config.self_layers)
+    with tap:
+        for noise in noises:
+            for t in config.reread_timesteps:
+                noised = add_noise(latents, noise.to(latents), float(backbone.alphas_cumprod[t]))
+                backbone.denoise(noised, t, conditioning)
+    return tap.maps()
 
 
 def _pair(

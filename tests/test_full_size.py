@@ -1,4 +1,5 @@
-"""Stable Diffusion 1.5, 2.1 and XL at full size with random weights in bfloat16: they run, in bounded memory.
+"""Stable Diffusion 1.5, 2.1 and XL at full size with random weights in bfloat16: synthesis with AttentionCut, inversion
+and features run, in bounded memory.
 
 Pictures are 512×512 for all three, so that the three together take a few minutes on two cores; the layers, widths
 and weights are those of the published models.
@@ -9,9 +10,11 @@ from __future__ import annotations
 import resource
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+from diffusionseg.attentioncut import attention_cut
 from diffusionseg.backbone import AttentionTap, Conditioning, invert, sample
 from diffusionseg.backbone.ddim import timestep_schedule
 from diffusionseg.backbone.random_models import full_size_backbone
@@ -23,6 +26,11 @@ LIMIT_GB = 20
 def peak_memory_gb():
     """Highest resident memory of this process so far; kilobytes on Linux, bytes on macOS."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
+
+
+def min_energy_of_a_constant_cut(probability):
+    """Energy of "all background" or "all object", whichever is lower: no edge is cut, so the exact minimum is below."""
+    return min(-np.log1p(-probability).sum(), -np.log(probability).sum()) + 1e-6
 
 
 @pytest.mark.slow
@@ -62,6 +70,14 @@ def test_full_size(family, millions, form, native, grids, layers):
         assert 0 < float(values.min()) <= float(values.max()) < 1
     # The first call again, without taps: the same bits.
     assert torch.equal(outputs[0], backbone.denoise(torch.cat([start, start]), 999, both))
+
+    pixels = backbone.decode_latents(clean)[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()
+    cross = [values[0].numpy() for values in maps.cross.values()]
+    affinities = [values[0].numpy() for values in maps.self_.values()]
+    cut = attention_cut(cross, affinities, [maps.grids[name] for name in maps.self_], pixels)
+    assert cut.pseudo_mask.shape == (SIDE, SIDE)
+    assert cut.labels.shape == (32, 32)
+    assert cut.energy["total"] <= min_energy_of_a_constant_cut(cut.probability)
 
     image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     latents = backbone.encode_images(image)
