@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from diffusionseg.demo import photographs
@@ -59,3 +60,12 @@ def home(tmp_path_factory):
 def documented(cli, home):
     """Run a documented command in `home`, once however many tests ask for it; returns the finished process."""
     return functools.cache(lambda command: cli(command.removeprefix("diffusionseg "), home))
+
+
+@pytest.fixture
+def one_thread():
+    """Torch on one thread, as bit-for-bit comparisons need it, for the length of a test."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -83,6 +83,8 @@ MAP, SELF = np.ones((2, 2)), np.full((4, 4), 0.25)
         ([MAP], [SELF], [(2, 2), (2, 2)], "grids must give one grid for each of the 1 maps"),
         ([MAP], [SELF], [(2, 3)], r"self_attention\[0\] must be 6 squared"),
         ([MAP], [np.full((4, 4), np.nan)], [(2, 2)], r"self_attention\[0\] must be finite"),
+        ([MAP], [SELF], [(4,)], r"grids\[0\] must be \(h, w\)"),
+        ([MAP], [SELF], [(0, 4)], r"grids\[0\] must be \(h, w\)"),
         ([], [SELF], [(2, 2)], "cross: no map"),
         ([MAP], [], [], "self_attention: no map"),
     ],
@@ -90,6 +92,12 @@ MAP, SELF = np.ones((2, 2)), np.full((4, 4), 0.25)
 def test_wrong_maps_are_named(cross, affinities, grids, said):
     with pytest.raises(ValueError, match=said):
         attention_cut(cross, affinities, grids, np.zeros((8, 8, 3), np.uint8))
+
+
+def test_extreme_constants_within_their_ranges_give_a_cut_without_warnings():
+    cross, affinity, image, disc, _ = scene()
+    config = AttentionCutConfig(temperature=1e-6, sigma=1e-6)
+    assert iou(attention_cut([cross], [affinity], [(16, 16)], image, config).labels, disc) > 0.5
 
 
 @pytest.mark.parametrize(

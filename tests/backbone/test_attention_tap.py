@@ -114,7 +114,7 @@ def test_default_layers_are_chosen_by_the_size_that_is_called(tiny, noise):
         assert set(tap.maps().grids.values()) == {(24, 24)}
         tap.reset()
         backbone.denoise(noise(2, 4, 8, 8), 500, conditioning)
-        with pytest.raises(RuntimeError, match=r"196 to 1024 positions; this call had \[16, 64\]"):
+        with pytest.raises(ValueError, match=r"196 to 1024 positions; this call had \[16, 64\]"):
             tap.maps()
 
 

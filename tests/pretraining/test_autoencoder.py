@@ -37,8 +37,7 @@ def test_all_components_keep_every_pixel():
     assert torch.allclose(back, patches, atol=1e-3)
 
 
-def test_training_brings_the_encoder_to_the_components():
-    torch.set_num_threads(1)
+def test_training_brings_the_encoder_to_the_components(one_thread):
     images = pictures()
     components = fit_patch_components(images, 4)
     vae = build_autoencoder(4, 32)

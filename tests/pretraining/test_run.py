@@ -1,5 +1,6 @@
 """Pretraining end to end on a handful of coloured photographs."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.pretraining import (
@@ -28,6 +30,8 @@ CONFIG = PretrainConfig(
     warmup=2,
     generator=GeneratorConfig(sample_size=8, channels=(32, 64), text_width=64, text_layers=1),
 )
+
+SHORT = dataclasses.replace(CONFIG, steps=1, autoencoder_steps=1)
 
 
 @pytest.fixture
@@ -61,6 +65,20 @@ def test_source_of_another_kind_is_named(tmp_path):
         read_photos([tmp_path / "photos.csv"], 32)
 
 
+def test_files_that_are_no_parquet_and_photographs_without_a_class_are_named(folder, tmp_path):
+    (tmp_path / "photos.parquet").write_bytes(b"nothing")
+    for read in (lambda s: read_photos(s, 32), class_names):
+        with pytest.raises(ValueError, match=r"photos\.parquet: cannot be read as Parquet"):
+            read([tmp_path / "photos.parquet"])
+    parquet.write_table(pa.table({"picture": [b""]}), tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match=r"other\.parquet: has no column class and image"):
+        read_photos([tmp_path / "other.parquet"], 32)
+    (folder / "loose.png").write_bytes(b"")
+    for read in (lambda s: read_photos(s, 32), class_names):
+        with pytest.raises(ValueError, match=r"loose\.png: lies outside"):
+            read([folder])
+
+
 def test_class_file_errors_name_the_file(tmp_path):
     path = tmp_path / "classes.toml"
     path.write_text("classes = []")
@@ -69,8 +87,7 @@ def test_class_file_errors_name_the_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path):
-    torch.set_num_threads(1)
+def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path, one_thread):
     photos = read_photos([folder], 32)
     device = torch.device("cpu")
     general = {"red square": "square"}
@@ -88,6 +105,11 @@ def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path):
         pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device, report=stop)
     parts = pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device)
 
+    one, other = (load_file(tmp_path / run / "checkpoint.safetensors") for run in ("whole", "parts"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    for name in ("step-000003.png", "step-000006.png"):
+        with Image.open(tmp_path / "parts" / "samples" / name) as grid:
+            assert grid.size == (4 * 32, 2 * (32 + 14))
     for name in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes()
     lines = [json.loads(x) for x in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
@@ -102,14 +124,53 @@ def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path):
 
 
 def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path):
-    import dataclasses
-
     photos = read_photos([folder], 32)
-    (tmp_path / "run").mkdir()
-    other = dataclasses.asdict(dataclasses.replace(CONFIG, learning_rate=1.0))
-    (tmp_path / "run" / "pretrain.json").write_text(json.dumps({**other, "photos": 8, "names": photos.names}))
-    with pytest.raises(ValueError, match="learning_rate"):
-        pretrain(photos, photos.names, {}, tmp_path / "run", CONFIG, device=torch.device("cpu"))
+    device = torch.device("cpu")
+    pretrain(photos, photos.names, {}, tmp_path / "run", SHORT, device=device)
+    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+    inverted = dataclasses.replace(photos, images=255 - photos.images)
+    finished = tmp_path / "run" / "model"
+    for changed, what, general, start in (
+        (dataclasses.replace(SHORT, learning_rate=1.0), "learning_rate", {}, None),
+        (SHORT, "photos_sha256", {}, None),
+        (SHORT, "general", {"red square": "square"}, None),
+        (SHORT, "start_from", {}, finished),
+    ):
+        some = inverted if what == "photos_sha256" else photos
+        with pytest.raises(ValueError, match=what):
+            pretrain(some, photos.names, general, tmp_path / "run", changed, device=device, start_from=start)
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_a_finished_model_and_from_nothing_else(folder, tmp_path):
+    photos = read_photos([folder], 32)
+    device = torch.device("cpu")
+    first = pretrain(photos, photos.names, {}, tmp_path / "first", SHORT, device=device)
+    tiny = dataclasses.replace(SHORT, learning_rate=1e-12)
+    second = pretrain(photos, photos.names, {}, tmp_path / "second", tiny, device=device, start_from=first)
+    for name in ("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"):
+        one, other = load_file(first / name), load_file(second / name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    with pytest.raises(ValueError, match="nowhere: is no finished model folder"):
+        pretrain(photos, photos.names, {}, tmp_path / "third", SHORT, device=device, start_from=tmp_path / "nowhere")
+    wide = dataclasses.replace(SHORT, generator=dataclasses.replace(SHORT.generator, channels=(64, 64)))
+    with pytest.raises(ValueError, match="do not fit"):
+        pretrain(photos, photos.names, {}, tmp_path / "fourth", wide, device=device, start_from=first)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_the_run_before_anything_is_overwritten(folder, tmp_path):
+    photos = read_photos([folder], 32)
+    wild = dataclasses.replace(SHORT, steps=30, learning_rate=1e12, warmup=0, save_every=30)
+    with pytest.raises(ValueError, match="the loss is"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", wild, device=torch.device("cpu"))
+    assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_sizes_of_photographs_and_latents_must_agree():
+    with pytest.raises(ValueError, match="sample_size must be image_size / 4 = 32, got 16"):
+        PretrainConfig(image_size=128)
 
 
 def test_learning_rate_rises_and_falls():

@@ -36,6 +36,12 @@ def test_each_limit_has_its_reason(change, reason):
     assert reject_reason(Quality(**{**vars(GOOD), **change}), GateConfig()) == reason
 
 
+def test_confidence_has_a_limit_where_one_is_asked_for():
+    unsure = Quality(**{**vars(GOOD), "confidence": 0.4})
+    assert reject_reason(unsure, GateConfig()) is None
+    assert reject_reason(unsure, GateConfig(min_confidence=0.5)) == "unsure cut"
+
+
 def test_limits_out_of_range_are_named():
     with pytest.raises(ValueError, match="max_border"):
         GateConfig(max_border=1.5)

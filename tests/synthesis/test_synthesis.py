@@ -62,6 +62,10 @@ def test_bytes_do_not_depend_on_batch_size_or_on_threads(backbone, tmp_path):
     assert len({json.dumps(digests(d)) for d in tmp_path.iterdir()}) == 1
 
 
+def test_no_place_is_no_pair(backbone):
+    assert list(synthesize(backbone, NAMES, count=0, config=CONFIG)) == []
+
+
 def test_another_seed_gives_other_images(backbone, tmp_path):
     make(backbone, tmp_path / "a")
     make(backbone, tmp_path / "b", seed=4)
@@ -103,6 +107,55 @@ def test_another_configuration_is_refused_and_the_difference_named(backbone, tmp
     assert digests(tmp_path) == before
     make(backbone, tmp_path, config=dataclasses.replace(CONFIG, guidance=2.0), overwrite=True)
     assert digests(tmp_path)["shard-000000.tar"] != before["shard-000000.tar"]
+
+
+def test_a_request_that_cannot_be_fulfilled_touches_nothing(backbone, tmp_path):
+    make(backbone, tmp_path)
+    before = digests(tmp_path)
+    odd = dataclasses.replace(CONFIG, image_size=backbone.image_size + 1)
+    for names, config, said in ((["cat", "very " * 200 + "long"], CONFIG, "truncated"), (["cat"], odd, "--image-size")):
+        with pytest.raises(ValueError, match=said):
+            synthesize_set(backbone, names, tmp_path, count=7, config=config, overwrite=True)
+    assert digests(tmp_path) == before
+
+
+def test_shards_of_an_unknown_set_are_not_adopted(backbone, tmp_path):
+    make(backbone, tmp_path)
+    before = digests(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ManifestMismatch, match="shards but no manifest"):
+        make(backbone, tmp_path)
+    assert make(backbone, tmp_path, overwrite=True).made == 7
+    assert digests(tmp_path) == before
+
+
+def test_a_set_goes_on_under_another_name_of_its_generator_but_not_with_other_versions(backbone, tmp_path, monkeypatch):
+    make(backbone, tmp_path)
+    before = digests(tmp_path)
+    monkeypatch.setattr(backbone, "name", "elsewhere")
+    assert make(backbone, tmp_path).made == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["made_with"]["torch"] = "1.0"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert make(backbone, tmp_path).made == 0
+    assert json.loads((tmp_path / "manifest.json").read_text())["made_with"]["torch"] == "1.0"
+    (tmp_path / "shard-000001.json").unlink()
+    with pytest.raises(ManifestMismatch, match=r"torch is '1\.0'"):
+        make(backbone, tmp_path)
+    assert digests(tmp_path)["shard-000000.tar"] == before["shard-000000.tar"]
+
+
+def test_models_that_embed_guidance_get_its_scale_and_no_unconditional_half(backbone, monkeypatch):
+    calls = []
+    denoise = type(backbone).denoise
+    monkeypatch.setattr(type(backbone), "embeds_guidance", True)
+    monkeypatch.setattr(
+        type(backbone),
+        "denoise",
+        lambda self, x, t, c, **k: calls.append((len(x), k["guidance_scale"])) or denoise(self, x, t, c, **k),
+    )
+    list(synthesize(backbone, NAMES, count=1, config=dataclasses.replace(CONFIG, guidance=4.0)))
+    assert set(calls) == {(1, 4.0)}
 
 
 def test_rejects_are_counted_by_reason_and_empty_places_named(backbone, tmp_path):
@@ -180,4 +233,4 @@ def test_killed_half_way_and_started_again_gives_the_same_bytes(tmp_path):
     process.wait()
     assert not (killed / "shard-000009.json").exists()
     subprocess.run([sys.executable, "-c", SCRIPT, str(killed), "5"], check=True)
-    assert {k: v for k, v in digests(killed).items() if not k.startswith(".")} == digests(whole)
+    assert digests(killed) == digests(whole)

@@ -74,8 +74,7 @@ def run(directory, steps, stop=None):
     return average.weights
 
 
-def test_checkpoint_continues_to_the_bit(tmp_path):
-    torch.set_num_threads(1)
+def test_checkpoint_continues_to_the_bit(tmp_path, one_thread):
     whole = run(tmp_path / "whole", 20)
     run(tmp_path / "parts", 20, stop=12)
     parts = run(tmp_path / "parts", 20)

@@ -22,30 +22,30 @@ class AttentionCutConfig:
     propagate: int = 0
     """Times that cross-attention is spread along self-attention before (A^k c), 0 to 16."""
     temperature: float = 0.12
-    """τ of the unary term, in units of min–max normalised attention, above 0."""
+    """τ of the unary term, in units of min–max normalised attention, at least 1e-6."""
     clip: float = 0.02
     """Object probabilities stay within [clip, 1 − clip]; above 0 and below 0.5."""
     smoothness: float = 2.5
     """λ: mean sum of the edge weights of a position, in nats, at least 0."""
     sigma: float = 2.5
-    """Reach of an edge, in positions of a grid 16 wide, above 0."""
+    """Reach of an edge, in positions of a grid 16 wide, at least 1e-6."""
     neighbours: int | None = None
     """Edges kept for each position, the strongest; None keeps all."""
     trust: float = 0.5
     """Share of the cut, against the unary term, in a pixel's probability, 0 to 1."""
     radius: float = 1.0
-    """Radius of the guided filter in grid cells, above 0."""
+    """Radius of the guided filter in grid cells, at least 1e-6."""
     eps: float = 1e-3
-    """Regularisation of the guided filter, in squared units of 0…1 colour, above 0."""
+    """Regularisation of the guided filter, in squared units of 0…1 colour, at least 1e-6."""
     band: tuple[float, float] = (0.35, 0.65)
     """Pixels between these probabilities are ignored in training, 0 to 1."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.propagate <= 16:
-            raise ValueError(f"propagate must be in 0 … 16, got {self.propagate}")
+        if not isinstance(self.propagate, int) or not 0 <= self.propagate <= 16:
+            raise ValueError(f"propagate must be a whole number in 0 … 16, got {self.propagate}")
         for name in ("temperature", "sigma", "radius", "eps"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
+            if not 1e-6 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 1e-6 and finite, got {getattr(self, name)}")
         if not 0 < self.clip < 0.5:
             raise ValueError(f"clip must be between 0 and 0.5, got {self.clip}")
         if not 0 <= self.smoothness < float("inf"):
@@ -92,8 +92,11 @@ def attention_cut(
     of them all. Raises ValueError naming the argument that does not fit, is negative or not finite.
     """
     config = config or AttentionCutConfig()
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    for number, own in enumerate(grids):
+        if len(own) != 2 or min(own) < 1:
+            raise ValueError(f"grids[{number}] must be (h, w), both at least 1, got {own}")
     grid = finest_grid([map_grid(m, f"cross[{n}]") for n, m in enumerate(cross)] + list(grids))
     attention = aggregate_cross(cross, grid)
     affinity = aggregate_self(self_attention, grids, grid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +47,8 @@ def object_probability(attention: Floats, temperature: float, clip: float) -> Fl
     scaled = min_max(attention)
     if not scaled.any():
         return np.full(scaled.shape, 0.5)
-    logits = (scaled - otsu_threshold(scaled)) / temperature
-    return np.clip(1 / (1 + np.exp(-logits)), clip, 1 - clip)
+    probability: Floats = expit((scaled - otsu_threshold(scaled)) / temperature)
+    return np.clip(probability, clip, 1 - clip)
 
 
 def unary_energy(probability: Floats) -> Floats:

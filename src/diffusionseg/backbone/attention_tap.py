@@ -88,13 +88,15 @@ class AttentionTap:
         self._seen: set[int] = set()
 
     def maps(self) -> AttentionMaps:
-        """Means over everything recorded; raises `RuntimeError` saying why when there is nothing."""
+        """Means over everything recorded; raises `RuntimeError` when no call was made, `ValueError` when no layer
+        was of the size to be read."""
         if not self._counts:
             if not self._seen:
                 raise RuntimeError("no U-Net call was recorded: call denoise inside the tap while recording is true")
-            raise RuntimeError(
+            raise ValueError(
                 f"no attention layer has {self._tokens[0]} to {self._tokens[-1]} positions; this call had "
-                f"{sorted(self._seen)}: change min_tokens/max_tokens, the image size, or name the layers"
+                f"{sorted(self._seen)}: choose another image size, name the layers, or change "
+                "min_tokens/max_tokens"
             )
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
         return AttentionMaps(

@@ -156,6 +156,11 @@ class Backbone:
         other.tokenizers = copy.deepcopy(self.tokenizers)
         return other
 
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the U-Net takes the guidance scale as an input (LCM), so that one call gives the guided result."""
+        return getattr(self.unet.config, "time_cond_proj_dim", None) is not None
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) over configurations, weights and vocabulary; the same for every device and number
@@ -163,6 +168,7 @@ class Backbone:
         modules = (self.unet, self.vae, *self.text_encoders)
         schedule = {
             "alphas": [f"{a:.6e}" for a in self.alphas_cumprod.tolist()],
+            "final": f"{self.final_alpha_cumprod:.6e}",
             "form": self.prediction_type,
         }
         return _fingerprint.fingerprint(
@@ -189,9 +195,19 @@ class Backbone:
             raise ValueError("prompts is empty")
         spans: list[tuple[int, ...]] = [()] * len(prompts)
         if class_names is not None:
-            spans = [self._span(p, c) for p, c in zip(prompts, class_names, strict=True)]
+            spans = [self.class_span(p, c) for p, c in zip(prompts, class_names, strict=True)]
         distinct = {p: encode_prompt(self.tokenizers, self.text_encoders, p) for p in dict.fromkeys(prompts)}
         return self._conditioning([distinct[prompt] for prompt in prompts], spans)
+
+    def class_span(self, prompt: str, class_name: str) -> tuple[int, ...]:
+        """Token positions of `class_name` in `prompt`, the start token being 0.
+
+        Raises `ValueError` when the name is not in the prompt as whole words, or is lost by truncation.
+        """
+        spans = {class_token_span(t, prompt, class_name, self.token_limit) for t in self.tokenizers}
+        if len(spans) != 1:
+            raise ValueError(f"the tokenizers of {self.name} place {class_name!r} in {prompt!r} differently: {spans}")
+        return spans.pop()
 
     def empty_prompt(self, batch: int) -> Conditioning:
         """The unconditional prompt, `batch` times: "" encoded, or zeros where an SDXL model says so."""
@@ -239,9 +255,9 @@ class Backbone:
             raise ValueError(f"latents has {len(latents)} rows, conditioning {len(conditioning)}")
         size = image_size or (latents.shape[-2] * self.downscale, latents.shape[-1] * self.downscale)
         output: Tensor = self.unet(
-            latents.to(self.device, self.unet.dtype),
+            latents.to(self.device, self.dtype),
             torch.tensor(timestep, device=self.device),
-            encoder_hidden_states=conditioning.embeddings.to(self.device, self.unet.dtype),
+            encoder_hidden_states=conditioning.embeddings.to(self.device, self.dtype),
             timestep_cond=guidance_embedding(self.unet, guidance_scale, len(latents)),
             added_cond_kwargs=added_conditions(self.unet, conditioning, size),
             return_dict=False,
@@ -262,12 +278,6 @@ class Backbone:
         return _features.extract_features(
             self, images, timesteps, mode=mode, layers=layers, steps=steps, noise_seed=noise_seed
         )
-
-    def _span(self, prompt: str, class_name: str) -> tuple[int, ...]:
-        spans = {class_token_span(t, prompt, class_name, self.token_limit) for t in self.tokenizers}
-        if len(spans) != 1:
-            raise ValueError(f"the tokenizers of {self.name} place {class_name!r} in {prompt!r} differently: {spans}")
-        return spans.pop()
 
     def _conditioning(
         self, rows: Sequence[tuple[Tensor, Tensor | None]], spans: Sequence[tuple[int, ...]]

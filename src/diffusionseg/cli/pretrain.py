@@ -40,7 +40,14 @@ def pretrain(
     """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. No mask or box is read."""
     with console.errors_named():
         from diffusionseg.backbone import resolve_device
-        from diffusionseg.pretraining import PretrainConfig, class_names, pretrain, read_class_file, read_photos
+        from diffusionseg.pretraining import (
+            GeneratorConfig,
+            PretrainConfig,
+            class_names,
+            pretrain,
+            read_class_file,
+            read_photos,
+        )
 
         where = resolve_device(device)
         settings = PretrainConfig(
@@ -51,6 +58,7 @@ def pretrain(
             autoencoder_steps=autoencoder_steps,
             save_every=save_every,
             seed=seed,
+            generator=GeneratorConfig(sample_size=image_size // 4),
         )
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
         photos = read_photos(sources, image_size, chosen)

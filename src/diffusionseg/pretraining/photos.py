@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,39 +66,59 @@ def square(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def _rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, str, bytes | Path]]:
+    """(where it is, class, photograph) of all photographs of the wanted classes."""
     if source.is_dir():
-        for file in find_images([source]):
-            name = Path(file.relative).parts[0]
+        for name, file in _folder_rows(source):
             if wanted is None or name in wanted:
-                yield str(file.path), name, file.path
-    elif source.suffix == ".parquet":
-        yield from _parquet_rows(source, wanted)
+                yield str(file), name, file
     else:
-        raise ValueError(f"{source}: expected a folder of class sub-folders or a .parquet file")
+        yield from _parquet_rows(source, wanted)
+
+
+def _folder_rows(source: Path) -> Iterator[tuple[str, Path]]:
+    for file in find_images([source]):
+        folders = file.relative.parts[:-1]
+        if not folders:
+            raise ValueError(f"{file.path}: lies outside the sub-folders of {source}, which are its classes")
+        yield folders[0], file.path
 
 
 def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, str, bytes]]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ValueError(f"{source}: reading Parquet needs pyarrow; pip install 'diffusionseg[pretrain]'") from error
     row = 0
-    for batch in parquet.ParquetFile(source).iter_batches(batch_size=1024, columns=["image", "class"]):
-        for content, name in zip(batch["image"].to_pylist(), batch["class"].to_pylist(), strict=True):
+    for batch in _batches(source, ["image", "class"]):
+        for content, name in zip(batch["image"], batch["class"].to_pylist(), strict=True):
             if wanted is None or name in wanted:
-                encoded = content["bytes"] if isinstance(content, dict) else content
-                yield f"{source}:{row}", name, encoded
+                encoded = content.as_py()
+                yield f"{source}:{row}", name, encoded["bytes"] if isinstance(encoded, dict) else encoded
             row += 1
 
 
+def _batches(source: Path, columns: list[str]) -> Iterator[Any]:
+    if source.suffix != ".parquet":
+        raise ValueError(f"{source}: expected a folder of class sub-folders or a .parquet file")
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise ValueError(f"{source}: reading Parquet needs pyarrow; pip install 'diffusionseg[pretrain]'") from error
+    try:
+        file = parquet.ParquetFile(source)
+        absent = set(columns) - set(file.schema_arrow.names)
+        if absent:
+            raise ValueError(f"{source}: has no column {' and '.join(sorted(absent))}")
+        yield from file.iter_batches(batch_size=1024, columns=columns)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{source}: cannot be read as Parquet ({error})") from error
+
+
 def class_names(sources: Sequence[Path]) -> list[str]:
-    """Every class name that the sources hold, sorted; no photograph is read."""
+    """Every class name that the sources hold, sorted; no photograph is decoded."""
     names: set[str] = set()
     for source in sources:
         if source.is_dir():
-            names |= {Path(file.relative).parts[0] for file in find_images([source])}
+            names |= {name for name, _ in _folder_rows(source)}
         else:
-            names |= {name for _, name, _ in _rows(source, None)}
+            names |= {name for batch in _batches(source, ["class"]) for name in batch["class"].to_pylist()}
     return sorted(names)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import load_file, save
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from diffusionseg.data import atomic_write
+from diffusionseg.data import atomic_write, json_bytes, read_json_object
 from diffusionseg.pretraining.autoencoder import (
+    PATCH,
     PatchComponents,
     autoencoder_steps,
     build_autoencoder,
@@ -32,6 +35,14 @@ from diffusionseg.pretraining.generator import (
     velocity_loss,
 )
 from diffusionseg.pretraining.photos import Photos
+from diffusionseg.pretraining.samples import write_sample_grid
+from diffusionseg.pretraining.saving import (
+    load_autoencoder,
+    load_generator,
+    save_autoencoder,
+    save_generator,
+    whole_folder,
+)
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -79,6 +90,11 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.image_size % 16 or self.image_size <= 0:
             raise ValueError(f"--image-size must be a positive multiple of 16, got {self.image_size}")
+        if self.generator.sample_size * PATCH != self.image_size:
+            raise ValueError(
+                f"generator.sample_size must be image_size / {PATCH} = {self.image_size // PATCH}, "
+                f"got {self.generator.sample_size}"
+            )
         for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
@@ -98,45 +114,89 @@ def pretrain(
     """Train on `photos` and write a Stable-Diffusion-layout folder to OUT/model; returns that folder.
 
     `vocabulary` holds the class names whose words become tokens. `start_from` is a finished model folder whose
-    autoencoder, tokenizer, text encoder and U-Net the run continues. Interrupted runs resume from OUT bit for bit on
-    the same machine. Raises ValueError when OUT holds a run of another configuration.
+    autoencoder, tokenizer, text encoder and U-Net the run continues. OUT also gets metrics.jsonl, curves.png, a grid of
+    samples at every checkpoint, and the checkpoint, from which an interrupted run resumes bit for bit on the same
+    machine. Raises ValueError when OUT holds another run, naming what differs, and when the loss is no number.
     """
+    if start_from is not None and not (start_from / "model_index.json").is_file():
+        raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
     out.mkdir(parents=True, exist_ok=True)
-    _check_same_run(out, config, photos)
+    _check_same_run(out, config, photos, vocabulary, general, start_from)
     model_dir = out / "model"
-    source = model_dir if (model_dir / "tokenizer").is_dir() else start_from
-    if source is not None:
-        tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
-    else:
-        tokenizer = train_tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer")
-    vae, components = _autoencoder(photos, out, config, start_from, device, report)
+    tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
+    vae, components = _autoencoder(photos, model_dir / "vae", config, start_from, device, report)
     model = build_generator(config.generator, len(tokenizer), tokenizer.model_max_length)
     if start_from is not None:
-        _load_generator(model, start_from)
+        load_generator(model, start_from)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = _train_generator(model, photos, general, tokenizer, components, out, config, device, report)
-    save_model(model_dir, model, average, vae, tokenizer, photos.names)
+    average = WeightAverage(model, config.average_decay)
+
+    def draw(step: int) -> None:
+        path = out / "samples" / f"step-{step:06d}.png"
+        write_sample_grid(path, model, average.weights, vae.to(device), tokenizer, photos.names, config.seed)
+
+    _train_generator(model, average, photos, general, tokenizer, components, out, config, device, report, draw)
+    save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
 
-def _check_same_run(out: Path, config: PretrainConfig, photos: Photos) -> None:
-    wanted = json.loads(json.dumps({**asdict(config), "photos": len(photos), "names": photos.names}))
+def _check_same_run(
+    out: Path,
+    config: PretrainConfig,
+    photos: Photos,
+    vocabulary: Sequence[str],
+    general: Mapping[str, str],
+    start_from: Path | None,
+) -> None:
+    digest = hashlib.sha256(photos.images.tobytes() + photos.labels.tobytes())
+    wanted: dict[str, Any] = {
+        **asdict(config),
+        "photos": len(photos),
+        "photos_sha256": digest.hexdigest(),
+        "names": photos.names,
+        "vocabulary": sorted(vocabulary),
+        "general": dict(general),
+        "start_from": None if start_from is None else str(start_from.resolve()),
+    }
+    wanted = json.loads(json.dumps(wanted))
     path = out / "pretrain.json"
     if path.exists():
-        existing = json.loads(path.read_text())
+        existing = read_json_object(path)
         differing = sorted(k for k in wanted if existing.get(k) != wanted[k])
         if differing:
             raise ValueError(f"{path}: another run ({', '.join(differing)} differ); use another --out")
-    atomic_write(path, json.dumps(wanted, indent=1).encode())
+    atomic_write(path, json_bytes(wanted))
+
+
+def _tokenizer(words: Sequence[str], directory: Path, start_from: Path | None) -> CLIPTokenizer:
+    if not directory.is_dir():
+        with whole_folder(directory) as folder:
+            if start_from is not None:
+                shutil.copytree(start_from / "tokenizer", folder, dirs_exist_ok=True)
+            else:
+                train_tokenizer(words, folder)
+    return CLIPTokenizer.from_pretrained(directory)
 
 
 def _autoencoder(
-    photos: Photos, out: Path, config: PretrainConfig, start_from: Path | None, device: torch.device, report: Report
+    photos: Photos,
+    directory: Path,
+    config: PretrainConfig,
+    start_from: Path | None,
+    device: torch.device,
+    report: Report,
 ) -> tuple[AutoencoderKL, PatchComponents]:
-    finished = next((d for d in (out / "model", start_from) if d is not None and (d / "vae").is_dir()), None)
-    if finished is not None:
-        stored = load_file(finished / "vae" / "components.safetensors")
-        return AutoencoderKL.from_pretrained(finished / "vae"), PatchComponents(stored["basis"], stored["mean"])
+    if not directory.is_dir():
+        if start_from is not None:
+            save_autoencoder(directory, *load_autoencoder(start_from / "vae"))
+        else:
+            save_autoencoder(directory, *_train_autoencoder(photos, config, device, report))
+    return load_autoencoder(directory)
+
+
+def _train_autoencoder(
+    photos: Photos, config: PretrainConfig, device: torch.device, report: Report
+) -> tuple[AutoencoderKL, PatchComponents]:
     rng = np.random.default_rng(config.seed)
     some = photos.images[rng.permutation(len(photos))[:4000]]
     components = fit_patch_components(some, config.generator.latent_channels)
@@ -147,23 +207,7 @@ def _autoencoder(
         vae, components, photos.images, steps=total, batch_size=24, seed=config.seed
     ):
         report("autoencoder", step + 1, total, {"latent_mse": latent, "pixel_l1": pixel})
-    save_autoencoder(out / "model" / "vae", vae, components)
     return vae, components
-
-
-def save_autoencoder(directory: Path, vae: AutoencoderKL, components: PatchComponents) -> None:
-    """Save the autoencoder as diffusers does, with the linear map that training goes on from."""
-    directory.mkdir(parents=True, exist_ok=True)
-    atomic_write(
-        directory / "components.safetensors",
-        save({"basis": components.basis.contiguous(), "mean": components.mean.contiguous()}),
-    )
-    vae.save_pretrained(directory)
-
-
-def _load_generator(model: Generator, folder: Path) -> None:
-    model.unet.load_state_dict(load_file(folder / "unet" / "diffusion_pytorch_model.safetensors"))
-    model.text_encoder.load_state_dict(load_file(folder / "text_encoder" / "model.safetensors"))
 
 
 def learning_rate(step: int, config: PretrainConfig) -> float:
@@ -197,6 +241,7 @@ def training_batch(
 
 def _train_generator(
     model: Generator,
+    average: WeightAverage,
     photos: Photos,
     general: Mapping[str, str],
     tokenizer: CLIPTokenizer,
@@ -205,11 +250,11 @@ def _train_generator(
     config: PretrainConfig,
     device: torch.device,
     report: Report,
-) -> WeightAverage:
+    draw: Callable[[int], None],
+) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
     )
-    average = WeightAverage(model, config.average_decay)
     resumed = load_checkpoint(out, model, average, optimizer)
     first = resumed[0] if resumed else 0
     journal = Journal(out, first)
@@ -224,12 +269,18 @@ def _train_generator(
         latents, tokens = training_batch(photos, general, tokenizer, components, config, step)
         latents = latents.to(device, memory_format=torch.channels_last)
         loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, step_generator(config.seed, step))
+        told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
+        if told and not math.isfinite(loss.item()):
+            raise ValueError(
+                f"the loss is {loss.item()} at step {step}; {out} keeps the last checkpoint, "
+                "start again in another --out with a lower --learning-rate"
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update(model)
-        if step % 20 == 0 or step + 1 == config.steps:
+        if told:
             speed = (step + 1 - first) * config.batch_size / (time.monotonic() - started)
             values = {"loss": loss.item(), "grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
             journal.write(step, **values)
@@ -237,42 +288,4 @@ def _train_generator(
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             save_checkpoint(out, step + 1, model, average, optimizer, {"photos": len(photos)})
             journal.plot({"loss": ["loss"], "learning rate": ["lr"]})
-    return average
-
-
-def save_model(
-    directory: Path,
-    model: Generator,
-    average: WeightAverage,
-    vae: AutoencoderKL,
-    tokenizer: CLIPTokenizer,
-    names: Sequence[str],
-) -> None:
-    """Write the averaged weights in fp16 as a folder that diffusers loads as a Stable Diffusion pipeline."""
-    import diffusers
-
-    current = {k: v.clone() for k, v in model.state_dict().items()}
-    model.load_state_dict(average.weights)
-    for module, name in ((model.unet, "unet"), (model.text_encoder, "text_encoder")):
-        module.half().save_pretrained(directory / name)
-        module.float()
-    model.load_state_dict(current)
-    vae.half().save_pretrained(directory / "vae")
-    vae.float()
-    tokenizer.save_pretrained(directory / "tokenizer")
-    build_scheduler().save_pretrained(directory / "scheduler")
-    index = {
-        "_class_name": "StableDiffusionPipeline",
-        "_diffusers_version": diffusers.__version__,
-        "feature_extractor": [None, None],
-        "image_encoder": [None, None],
-        "requires_safety_checker": False,
-        "safety_checker": [None, None],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
-    atomic_write(directory / "model_index.json", json.dumps(index, indent=2).encode())
-    atomic_write(directory / "classes.txt", "".join(f"{n}\n" for n in names).encode())
+            draw(step + 1)

@@ -16,7 +16,7 @@ from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import reject_reason
 from diffusionseg.synthesis.pair import SyntheticPair
 from diffusionseg.synthesis.prompts import assign_class
-from diffusionseg.synthesis.sampling import draft, synthesize_group
+from diffusionseg.synthesis.sampling import check_request, draft, synthesize_group
 
 
 @dataclass
@@ -61,14 +61,17 @@ def fill_places(
     """Yield the places `indices` in order, with up to `batch_size` of them worked on at once.
 
     On a CPU each U-Net call runs on a single core and several calls run side by side: sums then do not depend on the
-    number of cores, and small models get faster. Elsewhere calls run one after the other.
+    number of cores, and small models get faster; memory grows with the cores, and `batch_size=1` keeps it to one call.
+    Elsewhere calls run one after the other.
     """
-    if not class_names:
-        raise ValueError("class_names is empty")
+    check_request(backbone, class_names, config)
     groups = _call_groups(indices, config.call_size)
+    if not groups:
+        return
     on_cpu = backbone.device.type == "cpu"
-    in_flight = max(1, (batch_size or 2 * (os.cpu_count() or 1)) // config.call_size)
-    workers = min(in_flight, os.cpu_count() or 1, len(groups)) if on_cpu else 1
+    cores = _cores()
+    in_flight = max(1, (batch_size or 2 * cores) // config.call_size)
+    workers = min(in_flight, cores, len(groups)) if on_cpu else 1
     replicas: SimpleQueue[Backbone] = SimpleQueue()
     for _ in range(workers):
         replicas.put(backbone.replica())
@@ -101,6 +104,11 @@ def fill_places(
                     future.cancel()
     finally:
         torch.set_num_threads(threads)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _call_groups(indices: range, call_size: int) -> list[list[int]]:

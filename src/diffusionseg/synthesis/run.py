@@ -11,10 +11,12 @@ from typing import Any
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.data import (
+    ManifestMismatch,
     Sample,
     check_manifest,
     read_manifest,
     read_sidecar,
+    remove_leftovers,
     shard_done,
     write_manifest,
     write_shard,
@@ -22,6 +24,7 @@ from diffusionseg.data import (
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.places import Place, fill_places
 from diffusionseg.synthesis.preview import write_preview
+from diffusionseg.synthesis.sampling import check_request
 
 Report = Callable[[Place], None]
 """Called after every place, accepted or not."""
@@ -57,18 +60,26 @@ def synthesize_set(
     """Make `count` places of the classes in turn and write them to `out` as WebDataset shards.
 
     Finished shards are kept, unless `overwrite`. Raises ManifestMismatch, naming what differs, when `out` holds a set
-    made with another seed, other classes, another configuration or another generator.
+    made with another seed, other classes, another configuration or another generator, or one begun with other versions
+    of the libraries; ValueError for a request that the generator cannot fulfil. Nothing is touched before these checks.
     """
     config = config or SynthesisConfig()
+    check_request(backbone, class_names, config)
     wanted = _identity(backbone, class_names, count, seed, shard_size, config)
-    if overwrite and (out / "manifest.json").exists():
+    shards = range(0, count, shard_size)
+    if overwrite:
         _remove_set(out)
     if (out / "manifest.json").exists():
-        check_manifest(read_manifest(out)["set"], wanted["set"], out)
+        existing = read_manifest(out)
+        check_manifest(_comparable(existing["set"]), _comparable(wanted["set"]), out)
+        if not all(shard_done(out, number) for number in range(len(shards))):
+            check_manifest(existing["made_with"], wanted["made_with"], out)
+        wanted = {**wanted, "made_with": existing["made_with"]}
+    elif any(out.glob("shard-*.tar")):
+        raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
     else:
         write_manifest(out, wanted)
     made = 0
-    shards = range(0, count, shard_size)
     for number, start in enumerate(shards):
         if shard_done(out, number):
             continue
@@ -82,6 +93,8 @@ def synthesize_set(
     summary = _summarise(out, len(shards), count, made)
     write_manifest(out, {**wanted, "result": _result(summary)})
     write_preview(out)
+    for name in ("manifest.json", "preview.png"):
+        remove_leftovers(out / name)
     return summary
 
 
@@ -111,6 +124,11 @@ def _identity(
             name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")
         },
     }
+
+
+def _comparable(described: dict[str, Any]) -> dict[str, Any]:
+    """A set's description without the generator's name: the fingerprint says which one it is, wherever it lies."""
+    return {**described, "backbone": {"fingerprint": described["backbone"]["fingerprint"]}}
 
 
 def _write(out: Path, number: int, places: Sequence[Place]) -> None:

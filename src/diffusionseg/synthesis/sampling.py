@@ -41,6 +41,21 @@ def draft(run_seed: int, index: int, attempt: int, class_name: str) -> Draft:
     return Draft(index, attempt, class_name, int(words[0]) << 21 | int(words[1]) >> 11)
 
 
+def check_request(backbone: Backbone, class_names: Sequence[str], config: SynthesisConfig) -> None:
+    """Raise ValueError, naming it, for a size or a class name that the generator cannot work with."""
+    if not class_names:
+        raise ValueError("class_names is empty")
+    size = config.image_size or backbone.image_size
+    if size % backbone.downscale:
+        raise ValueError(f"--image-size must be a multiple of {backbone.downscale} for {backbone.name}, got {size}")
+    late = [t for t in config.reread_timesteps if t >= len(backbone.alphas_cumprod)]
+    if late:
+        raise ValueError(f"reread_timesteps must be below {len(backbone.alphas_cumprod)}, got {late}")
+    for name in class_names:
+        for template in config.templates:
+            backbone.class_span(make_prompt(template, name), name)
+
+
 @torch.no_grad()
 def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig) -> list[SyntheticPair]:
     """Make the pairs of one U-Net call: always `call_size` rows, the last draft repeated where fewer are given."""
@@ -78,7 +93,8 @@ def _denoise(
     recorded = {t for i, t in enumerate(timesteps) if low <= (i + 0.5) / config.steps <= high}
     recorded = recorded or {timesteps[min(int(low * config.steps), config.steps - 1)]}
     count = len(noise)
-    guided = config.guidance > 1
+    # Models that were distilled with guidance take its scale as an input and need no unconditional half.
+    guided = config.guidance > 1 and not backbone.embeds_guidance
     both = conditioning
     if guided:
         negative = backbone.encode_prompts([config.negative_prompt] * count) if config.negative_prompt else None
@@ -89,7 +105,7 @@ def _denoise(
     def predict(latents: Tensor, timestep: int) -> Tensor:
         tap.recording = timestep in recorded
         if not guided:
-            return backbone.denoise(latents, timestep, both)
+            return backbone.denoise(latents, timestep, both, guidance_scale=config.guidance)
         unconditional, conditional = backbone.denoise(torch.cat([latents, latents]), timestep, both).chunk(2)
         return unconditional + config.guidance * (conditional - unconditional)
 
@@ -107,7 +123,7 @@ def _reread(
         for noise in noises:
             for t in config.reread_timesteps:
                 noised = add_noise(latents, noise.to(latents), float(backbone.alphas_cumprod[t]))
-                backbone.denoise(noised, t, conditioning)
+                backbone.denoise(noised, t, conditioning, guidance_scale=config.guidance)
     return tap.maps()
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """Running average of a module's parameters, warmed up so that early weights are forgotten.
 
-    After update number n the decay is min(`decay`, (1 + n) / (10 + n)). Buffers are copied, not averaged.
+    After update number n the decay is min(`decay`, (1 + n) / (10 + n)). Buffers of whole numbers are copied,
+    others averaged like weights.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:

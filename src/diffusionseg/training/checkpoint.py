@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from diffusionseg.data import atomic_write
+from diffusionseg.data import atomic_write, remove_leftovers
 from diffusionseg.training.averaging import WeightAverage
 
 NAME = "checkpoint.safetensors"
@@ -30,6 +30,7 @@ def save_checkpoint(
     payload = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
     meta = {"step": str(step), "updates": str(average.updates), "state": json.dumps(state, sort_keys=True)}
     atomic_write(directory / NAME, save(payload, metadata=meta))
+    remove_leftovers(directory / NAME)
 
 
 def has_checkpoint(directory: Path) -> bool:
@@ -55,6 +56,8 @@ def load_checkpoint(
             meta = file.metadata()
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: damaged checkpoint ({error}); delete it to start again") from error
+    if not meta or not {"step", "updates", "state"} <= set(meta):
+        raise ValueError(f"{path}: is no checkpoint of this program; use another --out")
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")

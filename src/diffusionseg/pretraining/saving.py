@@ -1,0 +1,83 @@
+"""The trained parts as a folder in the Stable Diffusion layout; each part is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import diffusers
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from diffusionseg.backbone.progress import without_progress_bars
+from diffusionseg.data import atomic_write
+from diffusionseg.pretraining.autoencoder import PatchComponents
+from diffusionseg.pretraining.generator import Generator, build_scheduler
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `target` at the end; a killed run leaves `target` as it was, or none."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with without_progress_bars():
+        yield partial
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def save_autoencoder(directory: Path, vae: AutoencoderKL, components: PatchComponents) -> None:
+    """Save the autoencoder in fp16 as diffusers does, with the linear map that training goes on from."""
+    with whole_folder(directory) as folder:
+        vae.half().save_pretrained(folder)
+        vae.float()
+        linear = {"basis": components.basis.contiguous(), "mean": components.mean.contiguous()}
+        atomic_write(folder / "components.safetensors", save(linear))
+
+
+def load_autoencoder(directory: Path) -> tuple[AutoencoderKL, PatchComponents]:
+    """What `save_autoencoder` wrote, in fp32."""
+    stored = load_file(directory / "components.safetensors")
+    return AutoencoderKL.from_pretrained(directory), PatchComponents(stored["basis"], stored["mean"])
+
+
+def load_generator(model: Generator, folder: Path) -> None:
+    """Put the weights of a finished model folder into `model`. Raises ValueError where they do not fit."""
+    try:
+        model.unet.load_state_dict(load_file(folder / "unet" / "diffusion_pytorch_model.safetensors"))
+        model.text_encoder.load_state_dict(load_file(folder / "text_encoder" / "model.safetensors"))
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"--start-from {folder}: its weights do not fit this generator ({error})") from error
+
+
+def save_generator(directory: Path, model: Generator, weights: Mapping[str, Tensor], names: Sequence[str]) -> None:
+    """Add U-Net and text encoder with `weights`, in fp16, scheduler and index, so that diffusers opens the folder as a
+    Stable Diffusion pipeline. `names` are the classes it was trained on. `model` keeps its own weights."""
+    current = {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(weights)
+    for module, name in ((model.unet, "unet"), (model.text_encoder, "text_encoder")):
+        with whole_folder(directory / name) as folder:
+            module.half().save_pretrained(folder)
+        module.float()
+    model.load_state_dict(current)
+    build_scheduler().save_pretrained(directory / "scheduler")
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    atomic_write(directory / "classes.txt", "".join(f"{n}\n" for n in names).encode())
+    atomic_write(directory / "model_index.json", json.dumps(index, indent=2).encode())
