@@ -20,7 +20,7 @@ from diffusionseg.synthesis import SynthesisConfig, synthesize_set
 Report = Callable[[str, int, int], None]
 """Called as report(stage, done, all)."""
 
-CLASSES = ("goldfish", "school bus", "monarch", "golden retriever", "sports car", "teapot", "orange", "sunflower")
+CLASSES = ("goldfish", "monarch", "school bus", "sulphur butterfly", "sports car", "orange", "brown bear", "jellyfish")
 """Classes that the demonstration synthesises, three images of each by default."""
 
 
