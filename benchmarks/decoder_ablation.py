@@ -23,6 +23,7 @@ from diffusionseg.data import find_pairs, read_image, read_shards
 from diffusionseg.evaluation import SaliencyAccumulator
 from diffusionseg.exploitation import DecoderConfig, DiffusionSeg, FeatureConfig, TrainConfig, train
 from diffusionseg.exploitation.predict import make_prediction
+from diffusionseg.synthesis.gate import GateConfig, Quality, reject_reason
 
 VARIANTS = {
     "default": {},
@@ -37,8 +38,12 @@ VARIANTS = {
     "narrow": {"decoder": {"width": 32}},
     "a third of the steps": {"train": {"steps": 333}},
     "a quarter of the pairs": {"share": 0.25},
+    "border up to 0.1": {"gate": {"max_border": 0.1}},
+    "agreement from 0.7": {"gate": {"min_agreement": 0.7}},
 }
 """Changes against the defaults by group."""
+LOOSEST = {"min_area": 0, "max_area": 1, "max_border": 1, "max_ignore": 1, "min_agreement": 0}
+"""The gate of pairs that are all taken."""
 
 
 def main() -> None:
@@ -53,19 +58,26 @@ def main() -> None:
     backbone = Backbone.from_pretrained(args.model)
     samples = [s for folder in args.pairs for s in read_shards(folder)]
     pairs = [(s.image_array(), s.mask_array()) for s in samples]
+    qualities = [Quality(**s.meta["quality"]) for s in samples]
     names = [name.strip() for name in args.only.split(";")] if args.only else list(VARIANTS)
     photos = find_pairs(args.photos)
     print(f"{len(pairs)} pairs, {len(photos)} photographs, generator {backbone.fingerprint[:16]}")
     rows = [baseline(photos)]
     for name in names:
         started = time.perf_counter()
-        model = fit(backbone, pairs, VARIANTS[name], args.out / name.replace(" ", "-").replace(",", ""), args.steps)
+        kept = [pair for pair, quality in zip(pairs, qualities, strict=True) if passes(quality, VARIANTS[name])]
+        model = fit(backbone, kept, VARIANTS[name], args.out / name.replace(" ", "-").replace(",", ""), args.steps)
         trained = time.perf_counter() - started
         rows += judge(name, model, photos)
         rows[-1]["training s"] = rows[-2]["training s"] = round(trained)
         print(table(rows), flush=True)
         (args.out / "ablation.json").write_text(json.dumps(rows, indent=1))
         (args.out / "ablation.md").write_text(table(rows))
+
+
+def passes(quality: Quality, changes: dict) -> bool:
+    """Whether a pair would pass a stricter gate than the one it was made with."""
+    return reject_reason(quality, replace(GateConfig(**LOOSEST), **changes.get("gate", {}))) is None
 
 
 def fit(backbone: Backbone, pairs: list, changes: dict, out: Path, steps: int) -> DiffusionSeg:

@@ -5,7 +5,7 @@ import pytest
 
 from diffusionseg.synthesis.gate import GateConfig, Quality, measure, reject_reason
 
-GOOD = Quality(area=0.2, border=0.1, ignore=0.1, agreement=0.8, confidence=0.9)
+GOOD = Quality(area=0.2, border=0.05, ignore=0.1, agreement=0.8, confidence=0.9)
 
 
 def test_measurements_by_hand():

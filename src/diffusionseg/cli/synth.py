@@ -26,6 +26,9 @@ def synth(
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side in pixels; default the generator's own.")] = None,
     attempts: Annotated[int | None, typer.Option(help="Images tried for one place, 1 to 100.")] = None,
+    max_border: Annotated[
+        float | None, typer.Option(help="Largest share of the image's rim that an object may cover, 0 to 1.")
+    ] = None,
     call_size: Annotated[
         int | None, typer.Option(help="Samples in one U-Net call; changes the set's bytes, so it belongs to the set.")
     ] = None,
@@ -57,6 +60,8 @@ def synth(
             "call_size": call_size,
         }
         settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
+        if max_border is not None:
+            settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         with console.progress() as bar:
             finished = 0 if overwrite else finished_places(out, count, shard_size)

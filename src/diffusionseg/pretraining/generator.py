@@ -95,6 +95,7 @@ def build_scheduler() -> DDIMScheduler:
         clip_sample=False,
         set_alpha_to_one=True,
         timestep_spacing="trailing",
+        steps_offset=1,
     )
 
 

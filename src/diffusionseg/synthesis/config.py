@@ -34,7 +34,7 @@ class SynthesisConfig:
     """Cross-attention layers that are read; None is every layer of 196 to 1024 tokens."""
     self_layers: tuple[str, ...] | None = None
     """Self-attention layers that are read; None is every layer of 196 to 1024 tokens."""
-    attempts: int = 4
+    attempts: int = 6
     """Images tried for one place in the set before the place is left empty, 1 to 100."""
     call_size: int = 1
     """Samples in one U-Net call. Floating-point sums depend on the shape of a call, so this belongs to the set's

@@ -16,11 +16,11 @@ class GateConfig:
     """Smallest share of object pixels, 0 to 1."""
     max_area: float = 0.65
     """Largest share of object pixels, 0 to 1."""
-    max_border: float = 0.4
+    max_border: float = 0.1
     """Largest share of the image's outermost pixels that the object may cover, 0 to 1."""
     max_ignore: float = 0.5
     """Largest share of undecided pixels, 0 to 1."""
-    min_agreement: float = 0.3
+    min_agreement: float = 0.5
     """Smallest intersection over union of the cut and the thresholded cross-attention, 0 to 1."""
     min_confidence: float = 0.0
     """Smallest confidence of the cut, 0 to 1."""
