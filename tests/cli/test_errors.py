@@ -78,6 +78,8 @@ def test_configuration_file_gives_defaults_and_flags_win(cli, tmp_path):
     (tmp_path / "c.toml").write_text('classes = "cat"\nout = "A"\nguidance = 99\n')
     assert "--guidance must be in" in cli("synth --config c.toml", tmp_path).stderr
     assert "--steps must be in" in cli("synth --config c.toml --guidance 2 --steps 0", tmp_path).stderr
+    (tmp_path / "c.toml").write_text('type = "poster"\n')
+    assert "--type poster" in cli("predict . --out P --config c.toml", tmp_path).stderr
     (tmp_path / "c.toml").write_text("colour = 1\n")
     done = cli("synth --config c.toml --classes cat --out A", tmp_path)
     assert done.returncode == 2

@@ -69,7 +69,7 @@ def test_example_of_pretrain_runs_and_its_model_synthesises(cli, home):
     done = cli(
         "synth --model my-generator/model --classes animals --count 1 --steps 2 --attempts 1 --out tiny --json", home
     )
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 2), done.stderr
     assert json.loads(done.stdout)["places"] == 1
 
 

@@ -37,7 +37,7 @@ def note(message: str) -> None:
 
 def result(values: Any) -> None:
     """Print a result as one JSON document on stdout."""
-    typer.echo(json.dumps(values, indent=1, ensure_ascii=False))
+    typer.echo(json.dumps(values, indent=1))
 
 
 @contextmanager
@@ -49,6 +49,11 @@ def errors_named() -> Iterator[None]:
         raise fail("interrupted; run the same command again to go on", 130) from None
     except (ValueError, OSError) as error:
         raise fail(str(error) or type(error).__name__) from error
+    except (MemoryError, RuntimeError) as error:
+        # Torch's own out-of-memory error is a RuntimeError; naming its class here would import torch.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise fail(f"out of memory ({error}); lower --batch-size or choose another --device") from error
 
 
 class RateColumn(ProgressColumn):
@@ -56,7 +61,7 @@ class RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The mean rate of the whole task once it has ended, of the last steps before."""
-        rate = task.finished_speed or task.speed
+        rate = task.completed / task.elapsed if task.finished and task.elapsed else task.speed
         if not rate:
             return Text("")
         return Text(f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
@@ -73,6 +78,8 @@ def progress() -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=stderr,
+        # The default of 30 s shows neither rate nor time left where one step takes longer.
+        speed_estimate_period=600,
         transient=False,
     )
 

@@ -20,12 +20,20 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path}: not valid TOML: {error}") from error
     values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {p.name for p in context.command.params}
+    options: dict[str | None, Any] = {p.name: p for p in context.command.params}
+    known = set(options)
     unknown = sorted(set(values) - known)
     if unknown:
         raise typer.BadParameter(
             f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}"
         )
+    for key, value in values.items():
+        repeatable = getattr(options[key], "multiple", False) or options[key].nargs == -1
+        if repeatable and not isinstance(value, list):
+            values[key] = [value]
+        elif not repeatable and isinstance(value, list):
+            # Lists of names and of timesteps are separated by commas on the command line.
+            values[key] = ",".join(map(str, value))
     context.default_map = {**(context.default_map or {}), **values}
     return path
 

@@ -18,6 +18,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder of the pictures and of predictions.jsonl.")],
     config: options.Config = None,
     weights: Annotated[str, typer.Option(help="Decoder: 'mini', a folder written by train, or a hub id.")] = "mini",
+    model: Annotated[
+        str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
+    ] = None,
     type: Annotated[
         list[str] | None,
         typer.Option("--type", help="saliency, mask (default: these two), rgba, overlay; repeatable."),
@@ -41,15 +44,18 @@ def predict(
     with console.errors_named():
         import dataclasses
 
+        from diffusionseg.backbone import Backbone
         from diffusionseg.exploitation import DiffusionSeg, predict_folder
 
-        model = DiffusionSeg.from_pretrained(weights, device=device, dtype=options.dtype_name(dtype))
+        number_format = options.dtype_name(dtype)
+        backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
+        segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
         given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
-        settings = dataclasses.replace(model.predict_config, **{k: v for k, v in given.items() if v is not None})
+        settings = dataclasses.replace(segmenter.predict_config, **{k: v for k, v in given.items() if v is not None})
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             summary = predict_folder(
-                model,
+                segmenter,
                 inputs,
                 out,
                 kinds=tuple(dict.fromkeys(type or ["saliency", "mask"])),

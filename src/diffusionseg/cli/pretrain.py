@@ -87,3 +87,5 @@ def pretrain(
     console.note(f"generator written to {folder}")
     if json:
         console.result({"model": str(folder), "photographs": len(photos), "unreadable": list(photos.unreadable)})
+    if photos.unreadable:
+        raise typer.Exit(1)

@@ -84,7 +84,7 @@ def synth(
     if json:
         console.result(values)
     if summary.samples == 0:
-        raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts", 1)
+        raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts")
 
 
 def _class_text(classes: str) -> str:

@@ -31,6 +31,7 @@ def train(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    autocast: Annotated[str, typer.Option(help="Number format of the decoder: auto, fp32, bf16 or fp16.")] = "auto",
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -42,17 +43,16 @@ def train(
         from diffusionseg.exploitation import train as train_decoder
 
         features = FeatureConfig(mode=mode, timesteps=_numbers(timesteps), steps=inversion_steps)  # type: ignore[arg-type]
-        number_format = {"auto": "auto", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}.get(dtype, dtype)
         settings = TrainConfig(
             steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
             views=views,
             seed=seed,
-            dtype=number_format,  # type: ignore[arg-type]
+            dtype=autocast,  # type: ignore[arg-type]
         )
         samples = [(s.image_array(), s.mask_array()) for folder in pairs for s in read_shards(folder)]
-        backbone = Backbone.from_pretrained(model, device=device)
+        backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         console.note(f"{len(samples)} pairs")
         last: dict[str, float] = {}
         with console.progress() as bar:

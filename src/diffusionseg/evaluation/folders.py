@@ -37,6 +37,8 @@ def evaluate_saliency(
     be read. `report` is called with images done and in all.
     """
     accumulator = SaliencyAccumulator(protocol)
+    if not predictions.is_dir():
+        raise ValueError(f"{predictions}: no such folder; give the one that predict wrote")
     pairs = [(stem, mask, _prediction_of(predictions, stem)) for stem, mask in find_masks(masks)]
     missing = [stem for stem, _, prediction in pairs if prediction is None]
     _refuse_missing(missing, len(pairs), predictions, allow_missing)
