@@ -20,16 +20,25 @@ from diffusionseg.synthesis import SynthesisConfig, synthesize_set
 Report = Callable[[str, int, int], None]
 """Called as report(stage, done, all)."""
 
-CLASSES = ("goldfish", "monarch", "school bus", "sulphur butterfly", "sports car", "orange", "brown bear", "jellyfish")
-"""Classes that the demonstration synthesises, three images of each by default."""
+CLASSES = (
+    "goldfish",
+    "monarch",
+    "school bus",
+    "sulphur butterfly",
+    "sports car",
+    "golden retriever",
+    "brown bear",
+    "African elephant",
+)
+"""Classes that the demonstration synthesises, four places for each by default."""
 
 
 @dataclass(frozen=True)
 class DemoConfig:
     """Size of the demonstration."""
 
-    count: int = 24
-    """Places of the synthetic set, at least 24 for a full page."""
+    count: int = 32
+    """Places of the synthetic set; a few stay empty when none of their attempts passes the gate."""
     steps: int = 60
     """Steps of the short decoder training."""
     seed: int = 0
