@@ -89,7 +89,7 @@ def test_variants():
         weight_variant(["pytorch_model.bin", "config.json"], half=False)
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "~/nowhere-at-all", "a/b/c", "with space"])
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "/no/such/folder", "~/nowhere-at-all", "a/b/c", "with space"])
 def test_paths_that_do_not_exist_are_never_looked_up(name, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
     with pytest.raises(BackboneLoadError, match="no such folder"):

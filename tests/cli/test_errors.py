@@ -63,11 +63,15 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
         ("eval --pred nowhere --masks .", "nowhere"),
         ("eval --pred . --masks nowhere", "nowhere"),
         ("eval --pred P --masks . --protocol other", "other"),
+        ("eval --pred P --boxes boxes.jsonl --protocol tokencut", "--protocol"),
+        ("synth --classes @latin1.txt --out A", "latin1.txt"),
+        ("synth --classes @missing.txt --out A", "missing.txt"),
         ("pretrain nowhere --out M", "nowhere"),
     ],
 )
 def test_wrong_usage_is_status_two_and_names_the_cause(cli, tmp_path, command, said):
     (tmp_path / "file.txt").write_text("x")
+    (tmp_path / "latin1.txt").write_bytes("k\xe4fer".encode("latin-1"))
     done = cli(command, tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in " ".join(done.stderr.split())

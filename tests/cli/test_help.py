@@ -77,9 +77,21 @@ def test_example_of_doctor_runs(cli, documented, home):
     done = documented(example(cli, "doctor", home))
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    assert report["offline"] is True
     assert report["model"]["name"] == "mini"
     assert report["devices"]["cpu"]["unet_call_seconds"] > 0
     assert report["packages"]["torch"]
+
+
+def test_doctor_tells_what_does_not_work_and_goes_on(cli, tmp_path):
+    done = cli("doctor --device cuda:7 --json", tmp_path)
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["model"]["image_size"] == 64
+    assert "cuda:7" in report["devices"]["cuda:7"]["error"]
+    done = cli("doctor --model nowhere", tmp_path)
+    assert done.returncode == 1
+    assert "nowhere: does not work" in done.stdout
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from PIL import Image
 from diffusionseg.data import (
     Sample,
     ShardError,
+    StoredPairs,
     atomic_write,
     list_shards,
     read_shards,
@@ -304,3 +305,30 @@ def test_atomic_write_replaces_and_respects_the_umask(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o640
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_stored_pairs_are_read_when_indexed_and_equal_the_stream(tmp_path):
+    for number, places in enumerate([(0, 1), (2,)]):
+        write_shard(tmp_path, number, [sample(i) for i in places], {})
+    pairs = StoredPairs([tmp_path, tmp_path])
+    assert len(pairs) == 6
+    assert pairs.sha256 != StoredPairs([tmp_path]).sha256
+    streamed = list(read_shards(tmp_path))
+    for (image, mask), expected in zip(pairs[:3], streamed, strict=True):
+        assert np.array_equal(image, expected.image_array())
+        assert np.array_equal(mask, expected.mask_array())
+    assert np.array_equal(pairs[-1][1], pairs[2][1])
+    with pytest.raises(IndexError):
+        pairs[6]
+    shard_path(tmp_path, 1).unlink()
+    with pytest.raises(ShardError, match="shard-000001"):
+        pairs[2]
+
+
+def test_stored_pairs_check_what_they_open(tmp_path):
+    write_shard(tmp_path, 0, [sample(0)], {})
+    content = bytearray(shard_path(tmp_path, 0).read_bytes())
+    content[600] ^= 1
+    shard_path(tmp_path, 0).write_bytes(content)
+    with pytest.raises(ShardError, match="checksum"):
+        StoredPairs([tmp_path])

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from diffusionseg.masks import BilateralConfig, bilateral_solver, guided_filter
+from diffusionseg.masks import BilateralConfig, bilateral_solver, guided_filter, resize
 from diffusionseg.masks.bilateral import bilateral_grid, bistochastize, pixel_cells
+from diffusionseg.masks.guided import fast_guided_filter
 
 
 @pytest.fixture
@@ -96,11 +97,13 @@ def test_constants_out_of_range_are_named(name):
         dataclasses.replace(BilateralConfig(), **{name: -1})
 
 
-def test_subsampled_guided_filter_is_near_the_full_one():
-    y, x = np.mgrid[:80, :120]
-    inside = np.hypot(y - 40, x - 60) < 25
-    guide = np.where(inside[..., None], [0.8, 0.4, 0.2], [0.1, 0.3, 0.7])
-    full = guided_filter(guide, inside.astype(float), 12, 1e-3)
-    fast = guided_filter(guide, inside.astype(float), 12, 1e-3, subsample=4)
-    assert np.abs(full - fast).mean() < 0.02
-    assert np.array_equal(full > 0.5, inside)
+def test_fast_guided_filter_is_near_the_full_one():
+    y, x = np.mgrid[:600, :800]
+    inside = np.hypot(y - 300, x - 400) < 180
+    image = np.where(inside[..., None], [200, 100, 50], [25, 75, 180]).astype(np.uint8)
+    coarse = resize(inside.astype(float), (30, 40))
+    full = guided_filter(image / 255.0, resize(coarse, (600, 800)), 12, 1e-3)
+    fast = fast_guided_filter(image, coarse, 12, 1e-3, 4)
+    assert fast.dtype == np.float32
+    assert np.abs(full - fast).mean() < 0.01
+    assert np.array_equal(fast > 0.5, inside)

@@ -1,5 +1,7 @@
 """Guided filter, bilateral solver, resizing and refinement."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,3 +110,17 @@ def test_wrong_arguments_are_named():
         guided_filter(np.zeros((4, 4)), np.zeros((4, 4)), 0, 1e-3)
     with pytest.raises(ValueError, match="guide"):
         guided_filter(np.full((4, 4), 2.0), np.zeros((4, 4)), 1, 1e-3)
+
+
+@pytest.mark.parametrize("method", ["none", "guided", "bilateral"])
+def test_large_photographs_take_few_bytes_a_pixel(method):
+    image = np.zeros((2000, 2500, 3), np.uint8)
+    image[500:1500, 500:1500] = 200
+    saliency = np.zeros((32, 32), np.float32)
+    saliency[8:24, 6:20] = 1
+    tracemalloc.start()
+    refined = refine(saliency, image, method)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert refined.shape == (2000, 2500)
+    assert peak < 40 * refined.size

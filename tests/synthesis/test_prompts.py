@@ -5,9 +5,29 @@ import pytest
 from diffusionseg.synthesis.prompts import assign_class, check_template, make_prompt, parse_class_names
 
 
-def test_article_follows_the_first_letter():
-    assert make_prompt("a photo of {article} {name}", "orange") == "a photo of an orange"
-    assert make_prompt("a photo of {article} {name}", "school bus") == "a photo of a school bus"
+@pytest.mark.parametrize(
+    "named",
+    [
+        "an orange",
+        "a school bus",
+        "an umbrella",
+        "a unicycle",
+        "an uninvited guest",
+        "an urn",
+        "a ukulele",
+        "a European badger",
+        "an hourglass",
+        "a one-armed bandit",
+        "an oven",
+        "a horse",
+        "an African elephant",
+        "a user",
+        "an usher",
+    ],
+)
+def test_article_follows_the_sound(named):
+    article, name = named.split(" ", 1)
+    assert make_prompt("a photo of {article} {name}", name) == f"a photo of {article} {name}"
 
 
 def test_names_are_stripped_and_not_repeated():

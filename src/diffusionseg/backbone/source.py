@@ -10,7 +10,7 @@ from diffusionseg.backbone.errors import BackboneLoadError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 _WEIGHTS = re.compile(r"^(?:diffusion_pytorch_)?model(?:\.(?P<variant>\w+))?(?:-\d{5}-of-\d{5})?\.safetensors$")
-_HUB_ID = re.compile(r"^[\w.-]+(?:/[\w.-]+)?$")
+_HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
 def resolve_source(

@@ -15,10 +15,12 @@ EXAMPLE = "Example: diffusionseg demo --out demo"
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the pictures and of report.html.")] = Path("demo"),
+    config: options.Config = None,
     count: Annotated[int, typer.Option(min=8, help="Places of the synthetic set; some stay empty.")] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the short decoder training.")] = 60,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -34,7 +36,14 @@ def demo(
                     tasks[stage] = bar.add_task(stage, total=total)
                 bar.update(tasks[stage], completed=done)
 
-            page = run_demo(out, DemoConfig(count, steps, seed), device=device, overwrite=overwrite, report=report)
+            page = run_demo(
+                out,
+                DemoConfig(count, steps, seed),
+                device=device,
+                dtype=options.dtype_name(dtype),
+                overwrite=overwrite,
+                report=report,
+            )
     console.note(f"open {page}")
     if json:
         console.result({"report": str(page)})

@@ -19,7 +19,9 @@ def evaluate(
         Path | None, typer.Option(help="Folder of ground-truth masks, or the root of ECSSD, DUTS or DUT-OMRON.")
     ] = None,
     boxes: Annotated[Path | None, typer.Option(help="boxes.jsonl with the objects of each image.")] = None,
-    protocol: Annotated[str, typer.Option(help="Definition of the saliency measures; so far tokencut.")] = "tokencut",
+    protocol: Annotated[
+        str | None, typer.Option(help="Definition of the saliency measures of --masks: tokencut, the default.")
+    ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as empty instead of stopping.")
     ] = False,
@@ -31,6 +33,8 @@ def evaluate(
 
         if (masks is None) == (boxes is None):
             raise ValueError("give one of --masks and --boxes")
+        if boxes is not None and protocol is not None:
+            raise ValueError("--protocol defines the measures of --masks; with --boxes leave it out")
         values: dict[str, Any]
         if masks is not None:
             with console.progress() as bar:
@@ -38,7 +42,7 @@ def evaluate(
                 values = evaluate_saliency(
                     pred,
                     masks,
-                    protocol=protocol,
+                    protocol=protocol or "tokencut",
                     allow_missing=allow_missing,
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )

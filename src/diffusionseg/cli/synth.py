@@ -45,7 +45,7 @@ def synth(
     with console.errors_named():
         from diffusionseg.synthesis.prompts import parse_class_names
 
-        names = parse_class_names(_class_text(classes))
+        names = _names_in_file(Path(classes[1:])) if classes.startswith("@") else parse_class_names(classes)
         import dataclasses
 
         from diffusionseg.backbone import Backbone
@@ -87,7 +87,12 @@ def synth(
         raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts")
 
 
-def _class_text(classes: str) -> str:
-    if not classes.startswith("@"):
-        return classes
-    return ",".join(Path(classes[1:]).read_text().splitlines())
+def _names_in_file(path: Path) -> tuple[str, ...]:
+    from diffusionseg.synthesis.prompts import class_names
+
+    try:
+        return class_names(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--classes @{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise ValueError(f"--classes @{path}: {error.strerror}") from error

@@ -38,7 +38,7 @@ def train(
     """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
     with console.errors_named():
         from diffusionseg.backbone import Backbone
-        from diffusionseg.data import read_shards
+        from diffusionseg.data import StoredPairs
         from diffusionseg.exploitation import FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
@@ -51,7 +51,7 @@ def train(
             seed=seed,
             dtype=autocast,  # type: ignore[arg-type]
         )
-        samples = [(s.image_array(), s.mask_array()) for folder in pairs for s in read_shards(folder)]
+        samples = StoredPairs(pairs)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         console.note(f"{len(samples)} pairs")
         last: dict[str, float] = {}

@@ -15,6 +15,7 @@ from diffusionseg.data.layouts import (
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
+    StoredPairs,
     list_shards,
     read_shards,
     read_sidecar,
@@ -33,6 +34,7 @@ __all__ = [
     "ObjectBox",
     "Sample",
     "ShardError",
+    "StoredPairs",
     "atomic_write",
     "check_manifest",
     "find_images",

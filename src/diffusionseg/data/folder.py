@@ -24,20 +24,25 @@ class InputImage:
 
 
 def find_images(
-    inputs: Sequence[Path], include: Sequence[str] = (), *, exclude: Sequence[Path] = ()
+    inputs: Sequence[Path],
+    include: Sequence[str] = (),
+    *,
+    exclude: Sequence[Path] = (),
+    written: frozenset[str] = frozenset(),
 ) -> list[InputImage]:
     """Files of the inputs, folders searched through, sorted. Every visible file counts, whatever its extension: one
     that is no picture, or a link that leads nowhere, gets an error by name later instead of being passed over.
 
     `include` keeps only files whose name matches one of these patterns, such as `*.jpg`; `exclude` names folders that
-    are not searched, such as that of the outputs. Where two inputs have a file of the same relative path, both get
+    are not searched, such as that of the outputs. Folders below an input that hold all files named in `written` are
+    earlier outputs and not searched either. Where two inputs have a file of the same relative path, both get
     folders in front until they differ. Raises ValueError naming an input that does not exist.
     """
     skipped = {Path(os.path.realpath(folder)) for folder in exclude}
     found: dict[Path, InputImage] = {}
     for source in inputs:
         if source.is_dir():
-            for path in _walk(source, skipped):
+            for path in _walk(source, skipped, written):
                 found.setdefault(_absolute(path), InputImage(path, path.relative_to(source)))
         elif source.exists():
             found.setdefault(_absolute(source), InputImage(source, Path(source.name)))
@@ -51,7 +56,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute() keeps "..", resolve() would follow links
 
 
-def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, skipped: set[Path], written: frozenset[str]) -> Iterator[Path]:
     """Files below a folder. Links to folders are followed, each real folder is entered once, so that loops end."""
     entered = skipped - {Path(os.path.realpath(folder))}
     waiting = deque([folder])
@@ -66,6 +71,8 @@ def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
         except OSError:
             # Reading it as a picture gives the error that names it.
             yield directory
+            continue
+        if written and directory != folder and written <= {entry.name for entry in entries}:
             continue
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in DROPPINGS:

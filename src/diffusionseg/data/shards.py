@@ -7,9 +7,14 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from diffusionseg.data.atomic import atomic_write, remove_leftovers
 from diffusionseg.data.json_files import json_bytes, read_json_object
@@ -21,6 +26,10 @@ REQUIRED = frozenset({"jpg", "mask.png", "json"})
 """Those without which a sample is not whole."""
 MAX_MEMBER = 256 * 1024 * 1024
 """Largest file in a shard in bytes."""
+Place = tuple[int, int]
+"""Offset and size of a file in a shard, in bytes."""
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Image (H, W, 3) and mask (H, W)."""
 _MEMBER = re.compile(r"([0-9]{9})\.([a-z.]+)")
 _SHARD = re.compile(r"shard-[0-9]{6}\.tar")
 
@@ -96,22 +105,67 @@ def read_shards(directory: Path, *, verify: bool = True) -> Iterator[Sample]:
     that is damaged, incomplete or holds members it should not.
     """
     for path in list_shards(directory):
-        sidecar = _sidecar(path)
+        with _checked(path, verify) as file:
+            for index, places in _places(path, file):
+                yield _sample(path, index, {part: _content(path, file, place) for part, place in places.items()})
+
+
+class StoredPairs(Sequence[Pair]):
+    """Images (H, W, 3) and masks (H, W) of 0, 128 and 255 of finished sets, each read when it is indexed.
+
+    Opening compares every shard with its checksum and keeps where each sample lies, some 200 bytes a pair. Raises
+    ShardError as `read_shards` does, and ImageError for a damaged picture.
+    """
+
+    def __init__(self, directories: Iterable[Path]) -> None:
+        self._samples: list[tuple[Path, int, dict[str, Place]]] = []
+        digest = hashlib.sha256()
+        for directory in directories:
+            for path in list_shards(directory):
+                digest.update(str(_sidecar(path).get("sha256")).encode())
+                with _checked(path, verify=True) as file:
+                    for index, places in _places(path, file):
+                        self._samples.append((path, index, {"jpg": places["jpg"], "mask.png": places["mask.png"]}))
+        self.sha256 = digest.hexdigest()
+        """Over the checksums of all shards, in order."""
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Pair]: ...
+
+    def __getitem__(self, index: int | slice) -> Pair | list[Pair]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        path, number, places = self._samples[index]
         try:
             with path.open("rb") as file:
-                if verify and hashlib.file_digest(file, "sha256").hexdigest() != sidecar.get("sha256"):
-                    raise ShardError(
-                        f"{path}: does not match the checksum in its sidecar; delete both and run synth again"
-                    )
-                file.seek(0)
-                count = 0
-                for sample in _samples(path, file):
-                    count += 1
-                    yield sample
+                sample = Sample(number, {part: _content(path, file, place) for part, place in places.items()}, {})
         except OSError as error:
             raise ShardError(f"{path}: {error.strerror or error}") from error
-        if count != sidecar.get("samples"):
-            raise ShardError(f"{path}: holds {count} samples, its sidecar says {sidecar.get('samples')}")
+        return sample.image_array(), sample.mask_array()
+
+
+@contextmanager
+def _checked(path: Path, verify: bool) -> Iterator[BinaryIO]:
+    """An open shard; what it must agree on with its sidecar is checked before."""
+    sidecar = _sidecar(path)
+    try:
+        with path.open("rb") as file:
+            if verify and hashlib.file_digest(file, "sha256").hexdigest() != sidecar.get("sha256"):
+                raise ShardError(f"{path}: does not match the checksum in its sidecar; delete both and run synth again")
+            file.seek(0)
+            count = sum(1 for _ in _places(path, file))
+            if count != sidecar.get("samples"):
+                raise ShardError(f"{path}: holds {count} samples, its sidecar says {sidecar.get('samples')}")
+            file.seek(0)
+            yield file
+    except OSError as error:
+        raise ShardError(f"{path}: {error.strerror or error}") from error
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
@@ -121,24 +175,26 @@ def _sidecar(path: Path) -> dict[str, Any]:
         raise ShardError(str(error)) from error
 
 
-def _samples(path: Path, file: BinaryIO) -> Iterator[Sample]:
-    last, index, parts = -1, -1, dict[str, bytes]()
-    for index, part, content in _members(path, file):
-        if index != last:
-            if parts:
-                yield _sample(path, last, parts)
-            if index < last:
-                raise ShardError(f"{path}: sample {index:09d} comes after {last:09d}")
-            last, parts = index, {}
-        if part in parts:
-            raise ShardError(f"{path}: holds {index:09d}.{part} twice")
-        parts[part] = content
-    if parts:
-        yield _sample(path, index, parts)
+def _places(path: Path, file: BinaryIO) -> Iterator[tuple[int, dict[str, Place]]]:
+    """(place in the set, where each of its parts lies) of every sample, none of which lacks a required part."""
+    last = -1
+    for index, members in groupby(_members(path, file), key=lambda member: member[0]):
+        if index <= last:
+            raise ShardError(f"{path}: sample {index:09d} comes after {last:09d}")
+        places: dict[str, Place] = {}
+        for _, part, place in members:
+            if part in places:
+                raise ShardError(f"{path}: holds {index:09d}.{part} twice")
+            places[part] = place
+        missing = REQUIRED - set(places)
+        if missing:
+            raise ShardError(f"{path}: sample {index:09d} has no {', '.join(sorted(missing))}")
+        yield index, places
+        last = index
 
 
-def _members(path: Path, file: BinaryIO) -> Iterator[tuple[int, str, bytes]]:
-    """(place, part, content), nothing ever unpacked to disk."""
+def _members(path: Path, file: BinaryIO) -> Iterator[tuple[int, str, Place]]:
+    """(place in the set, part, where its content lies); nothing is ever unpacked to disk."""
     try:
         # "r:" reads plain tar only: a compressed one could unfold to any size.
         with tarfile.open(fileobj=file, mode="r:") as archive:
@@ -148,17 +204,21 @@ def _members(path: Path, file: BinaryIO) -> Iterator[tuple[int, str, bytes]]:
                     raise ShardError(f"{path}: unexpected member {member.name!r}")
                 if not 0 <= member.size <= MAX_MEMBER:
                     raise ShardError(f"{path}: {member.name} claims {member.size} bytes")
-                source = archive.extractfile(member)
-                assert source is not None
-                yield int(match[1]), match[2], source.read()
+                yield int(match[1]), match[2], (member.offset_data, member.size)
     except (tarfile.TarError, EOFError, OverflowError) as error:
         raise ShardError(f"{path}: damaged archive ({error})") from error
 
 
+def _content(path: Path, file: BinaryIO, place: Place) -> bytes:
+    offset, size = place
+    file.seek(offset)
+    content = file.read(size)
+    if len(content) != size:
+        raise ShardError(f"{path}: damaged archive (unexpected end of data)")
+    return content
+
+
 def _sample(path: Path, index: int, parts: dict[str, bytes]) -> Sample:
-    missing = REQUIRED - set(parts)
-    if missing:
-        raise ShardError(f"{path}: sample {index:09d} has no {', '.join(sorted(missing))}")
     try:
         meta = json.loads(parts.pop("json"))
     except (ValueError, RecursionError) as error:

@@ -51,11 +51,17 @@ def photographs() -> list[Path]:
 
 
 def run_demo(
-    out: Path, config: DemoConfig, *, device: str = "auto", overwrite: bool = False, report: Report = lambda *_: None
+    out: Path,
+    config: DemoConfig,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    overwrite: bool = False,
+    report: Report = lambda *_: None,
 ) -> Path:
     """Synthesise, train briefly, predict the packaged photographs; returns OUT/report.html."""
     out.mkdir(parents=True, exist_ok=True)
-    backbone = Backbone.from_pretrained("mini", device=device)
+    backbone = Backbone.from_pretrained("mini", device=device, dtype=dtype)
     pairs = out / "pairs"
     places = iter(range(1, config.count + 1))
     summary = synthesize_set(

@@ -47,12 +47,13 @@ def mask_boxes(
     mask = bool_mask("mask", mask)
     if not 0 <= min_area <= 1:
         raise ValueError(f"min_area must be in [0, 1], got {min_area}")
-    weights = np.ones(mask.shape) if saliency is None else unit_map("saliency", saliency, mask.shape)
+    weights = None if saliency is None else unit_map("saliency", saliency, mask.shape)[mask]
     labels, count = ndimage.label(mask, structure=EIGHT)
     if count == 0:
         return [], []
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    sums = np.bincount(labels.ravel(), weights=weights.ravel(), minlength=count + 1)[1:]
+    parts = labels[mask]
+    areas = np.bincount(parts, minlength=count + 1)[1:]
+    sums = np.bincount(parts, weights=weights, minlength=count + 1)[1:]
     if multiple:
         order = [int(k) for k in np.argsort(-sums, kind="stable") if areas[k] >= min_area * mask.size]
     else:

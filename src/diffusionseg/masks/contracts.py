@@ -17,25 +17,30 @@ def rgb_image(name: str, image: ArrayLike | Image.Image) -> NDArray[np.uint8]:
     return array
 
 
-def unit_map(name: str, values: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
-    """Return `values` as (H, W) float64 within [0, 1], or raise ValueError; `shape` is what it must match.
+def unit_map(
+    name: str, values: ArrayLike, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return `values` as (H, W) float32 or float64 within [0, 1], or raise ValueError; `shape` is what it must match.
 
-    Rounding errors up to 1e-5 outside the range, as half-way float32 work leaves them, are clipped.
+    float32 stays, since a large photograph's map is large; all else becomes float64. Rounding errors up to 1e-5 outside
+    the range, as half-way float32 work leaves them, are clipped.
     """
     array = real_map(name, values, shape)
     if array.min() < -1e-5 or array.max() > 1 + 1e-5:
         raise ValueError(f"{name} must lie in [0, 1], got [{array.min():.4g}, {array.max():.4g}]")
-    return np.clip(array, 0.0, 1.0)
+    return array.clip(0, 1)
 
 
-def real_map(name: str, values: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
-    """Return `values` as (H, W) float64, finite, or raise ValueError; `shape` is what it must match."""
+def real_map(
+    name: str, values: ArrayLike, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return `values` as (H, W) float32 or float64, finite, or raise ValueError; `shape` is what it must match."""
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be a non-empty (H, W) array of numbers, got {array.shape} {array.dtype}")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} must be {shape[0]} x {shape[1]}, got {array.shape[0]} x {array.shape[1]}")
-    result: NDArray[np.float64] = array.astype(np.float64)
+    result: NDArray[np.float32] | NDArray[np.float64] = array if array.dtype == np.float32 else array.astype(np.float64)
     if not np.isfinite(result).all():
         raise ValueError(f"{name} holds NaN or infinity")
     return result

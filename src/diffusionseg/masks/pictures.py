@@ -38,8 +38,10 @@ def cutout(image: ArrayLike | Image.Image, alpha: ArrayLike) -> Image.Image:
     colour = pixels
     if opaque.any() and not opaque.all():
         rows, columns = ndimage.distance_transform_edt(~opaque, return_distances=False, return_indices=True)
-        share = np.where(opaque, 1.0, opacity)[:, :, None]
-        colour = np.rint(share * pixels + (1.0 - share) * pixels[rows, columns]).astype(np.uint8)
+        colour = np.empty_like(pixels)
+        # A row at a time: of a large photograph the products would need gigabytes.
+        for y, share in enumerate(np.where(opaque, 1, opacity)[:, :, None]):
+            colour[y] = np.rint(share * pixels[y] + (1 - share) * pixels[rows[y], columns[y]])
     return Image.fromarray(np.dstack([colour, levels(opacity)]))
 
 
@@ -64,10 +66,10 @@ def overlay(
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity must be in [0, 1], got {opacity}")
     line = max(1, round(max(height, width) / 200))
-    tinted = pixels.copy()
-    tint = (1 - opacity) * pixels[mask] + opacity * np.asarray(colour, dtype=np.float64)
-    tinted[mask] = np.rint(tint).astype(np.uint8)
-    outline = mask & ~ndimage.binary_erosion(mask, structure=np.ones((3, 3)), iterations=line, border_value=1)
+    # What the tint makes of each level of each channel; of a large photograph the products would need gigabytes.
+    tint = np.rint((1 - opacity) * np.arange(256)[:, None] + opacity * np.asarray(colour)).astype(np.uint8)
+    tinted = np.where(mask[:, :, None], tint[pixels, np.arange(3)], pixels)
+    outline = mask & ~ndimage.minimum_filter(mask, size=2 * line + 1, mode="constant", cval=True)
     tinted[outline] = colour
     picture = Image.fromarray(tinted)
     draw = ImageDraw.Draw(picture)
@@ -78,6 +80,6 @@ def overlay(
     return picture
 
 
-def levels(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+def levels(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.uint8]:
     """[0, 1] to the nearest of 0...255."""
-    return np.rint(values * 255.0).astype(np.uint8)
+    return np.rint(values * values.dtype.type(255)).astype(np.uint8)

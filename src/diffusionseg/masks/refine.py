@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from diffusionseg.masks.bilateral import BilateralConfig, bilateral_solver
 from diffusionseg.masks.contracts import rgb_image, unit_map
-from diffusionseg.masks.guided import guided_filter
+from diffusionseg.masks.guided import fast_guided_filter, guided_filter
 from diffusionseg.masks.resample import resize
 
 RefineMethod = Literal["none", "guided", "bilateral"]
@@ -41,19 +42,26 @@ def refine(
     if not 0 < radius < np.inf:
         raise ValueError(f"radius must be positive and finite, got {radius}")
     pixels = rgb_image("image", image)
-    coarse = unit_map("saliency", saliency)
+    coarse = unit_map("saliency", saliency).astype(np.float64, copy=False)
     height, width = pixels.shape[:2]
-    full = resize(coarse, (height, width))
     shrink = math.ceil(max(height, width) / WORKING_SIDE)
+    small = (max(1, height // shrink), max(1, width // shrink))
+    full: NDArray[np.floating[Any]]
     if method == "guided":
         cell = max(height / coarse.shape[0], width / coarse.shape[1])
         reach = max(1, round(min(radius * cell, min(height, width) / 8)))
-        full = guided_filter(pixels / 255.0, full, reach, eps, subsample=shrink)
-    elif method == "bilateral" and shrink == 1:
-        full = bilateral_solver(pixels, full, config=bilateral)
+        if shrink == 1:
+            full = guided_filter(pixels / 255.0, resize(coarse, (height, width)), reach, eps)
+        else:
+            full = fast_guided_filter(pixels, coarse, reach, eps, shrink)
     elif method == "bilateral":
-        small = (max(1, height // shrink), max(1, width // shrink))
-        smaller = np.rint(resize(pixels.astype(np.float32), small)).astype(np.uint8)
-        full = resize(bilateral_solver(smaller, resize(coarse, small), config=bilateral), (height, width))
-    clipped: NDArray[np.float32] = np.clip(full, 0.0, 1.0).astype(np.float32)
+        smaller = np.asarray(Image.fromarray(pixels).resize(small[::-1], Image.Resampling.BOX))
+        full = _enlarge(bilateral_solver(smaller, resize(coarse, small), config=bilateral), height, width)
+    else:
+        full = _enlarge(coarse, height, width)
+    clipped: NDArray[np.float32] = np.clip(full, 0.0, 1.0, out=full).astype(np.float32, copy=False)
     return clipped
+
+
+def _enlarge(saliency: NDArray[np.floating[Any]], height: int, width: int) -> NDArray[np.float32]:
+    return resize(saliency.astype(np.float32), (height, width))

@@ -34,20 +34,21 @@ def resize_matrix(source: int, target: int) -> sparse.csr_array:
     return sparse.csr_array((weight[kept], (row[kept], column[kept])), shape=(target, source))
 
 
-def resize(array: NDArray[Float], size: tuple[int, int]) -> NDArray[Float]:
+def resize(array: NDArray[Float], size: tuple[int, int], rows: slice = slice(None)) -> NDArray[Float]:
     """Resize (H, W) or (H, W, C) to `size` = (height, width), bilinear, anti-aliased when shrinking.
 
-    The floating dtype is kept. Values stay within the range of the input.
+    The floating dtype is kept. Values stay within the range of the input. `rows` asks for these rows of the result
+    alone, so that a very large one can be made in bands.
     """
     if array.ndim not in (2, 3) or array.dtype.kind != "f":
         raise ValueError(f"array must be (H, W) or (H, W, C) floating, got {array.shape} {array.dtype}")
     if array.shape[:2] == tuple(size):
-        return array.copy()
-    rows = resize_matrix(array.shape[0], size[0]).astype(array.dtype)
-    columns = resize_matrix(array.shape[1], size[1]).astype(array.dtype)
-    flat = array.reshape(array.shape[0], -1)
-    tall = (rows @ flat).reshape(size[0], array.shape[1], -1)
-    wide = columns @ np.ascontiguousarray(tall.transpose(1, 0, 2)).reshape(array.shape[1], -1)
-    result = wide.reshape(size[1], size[0], -1).transpose(1, 0, 2)
-    resized: NDArray[Float] = np.ascontiguousarray(result).reshape(*size, *array.shape[2:])
+        return array[rows].copy()
+    down = resize_matrix(array.shape[0], size[0])[rows].astype(array.dtype)
+    across = resize_matrix(array.shape[1], size[1]).astype(array.dtype)
+    height, channels = down.shape[0], array.shape[2:]
+    tall = (down @ array.reshape(array.shape[0], -1)).reshape(height, array.shape[1], -1)
+    wide = across @ np.ascontiguousarray(tall.transpose(1, 0, 2)).reshape(array.shape[1], -1)
+    result = wide.reshape(size[1], height, -1).transpose(1, 0, 2)
+    resized: NDArray[Float] = np.ascontiguousarray(result).reshape(height, size[1], *channels)
     return resized

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 TEMPLATES: tuple[str, ...] = (
     "a photo of {article} {name}",
@@ -12,6 +13,9 @@ TEMPLATES: tuple[str, ...] = (
     "a picture of {article} {name}",
 )
 """Default templates: one object, plainly named, nothing else that would draw attention."""
+
+_VOWEL = re.compile(r"(?!eu|ewe|one\b|u[bfkrst][aeiou]|uni(?!n|m))[aeiou]|hour|honest|heir", re.IGNORECASE)
+"""Beginnings that are spoken as vowels: "an umbrella", "an hourglass", but "a unicorn", "a European badger"."""
 
 FIELDS = ("{article}", "{name}")
 
@@ -29,8 +33,8 @@ def check_template(template: str) -> str:
 
 
 def article(name: str) -> str:
-    """The indefinite article of a name, by its first letter."""
-    return "an" if name[:1].lower() in "aeio" else "a"
+    """The indefinite article of a name, by how it begins."""
+    return "an" if _VOWEL.match(name) else "a"
 
 
 def make_prompt(template: str, name: str) -> str:
@@ -43,7 +47,15 @@ def parse_class_names(text: str) -> tuple[str, ...]:
 
     Raises ValueError when none is left.
     """
-    names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
+    return class_names(text.split(","))
+
+
+def class_names(candidates: Iterable[str]) -> tuple[str, ...]:
+    """Class names without surrounding white space; empty ones and repetitions are dropped, order is kept.
+
+    Raises ValueError when none is left.
+    """
+    names = tuple(dict.fromkeys(n.strip() for n in candidates if n.strip()))
     if not names:
         raise ValueError("--classes: no class name given; separate names by commas")
     return names
