@@ -119,6 +119,12 @@ def test_a_request_that_cannot_be_fulfilled_touches_nothing(backbone, tmp_path):
     assert digests(tmp_path) == before
 
 
+def test_a_class_name_that_the_template_says_before_it_is_refused(backbone, tmp_path):
+    with pytest.raises(ValueError, match=r"'photo' is also a word of the template 'a photo of"):
+        synthesize_set(backbone, ("cat", "photo"), tmp_path / "set", count=2)
+    assert not (tmp_path / "set").exists()
+
+
 def test_shards_of_an_unknown_set_are_not_adopted(backbone, tmp_path):
     make(backbone, tmp_path)
     before = digests(tmp_path)

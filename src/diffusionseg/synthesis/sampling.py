@@ -14,6 +14,7 @@ from diffusionseg.attentioncut import AttentionCutResult, attention_cut
 from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone, Conditioning, sample
 from diffusionseg.backbone.ddim import timestep_schedule
 from diffusionseg.backbone.schedule import add_noise
+from diffusionseg.backbone.span import find_name
 from diffusionseg.masks import mask_boxes
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import measure
@@ -53,7 +54,13 @@ def check_request(backbone: Backbone, class_names: Sequence[str], config: Synthe
         raise ValueError(f"reread_timesteps must be below {len(backbone.alphas_cumprod)}, got {late}")
     for name in class_names:
         for template in config.templates:
-            backbone.class_span(make_prompt(template, name), name)
+            prompt, before = make_prompt(template, name), make_prompt(template.partition("{name}")[0], name)
+            backbone.class_span(prompt, name)
+            # Attention is read at the first place where the name stands.
+            if find_name(prompt, name)[0] < len(before):
+                raise ValueError(
+                    f"class name {name!r} is also a word of the template {template!r}; choose others with --template"
+                )
 
 
 @torch.no_grad()
