@@ -1,6 +1,7 @@
 """AttentionCut: attention maps to masks by an exact minimum cut. Pure functions on arrays, without torch."""
 
 from diffusionseg.attentioncut.aggregate import aggregate_cross, aggregate_self
+from diffusionseg.attentioncut.colour_cut import ColourCutConfig, colour_cut, refine_by_colour
 from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
@@ -10,16 +11,19 @@ from diffusionseg.attentioncut.unary import object_probability, otsu_threshold, 
 __all__ = [
     "AttentionCutConfig",
     "AttentionCutResult",
+    "ColourCutConfig",
     "Cut",
     "aggregate_cross",
     "aggregate_self",
     "attention_cut",
+    "colour_cut",
     "energy",
     "min_cut",
     "object_probability",
     "otsu_threshold",
     "pairwise_weights",
     "pseudo_mask",
+    "refine_by_colour",
     "soft_mask",
     "unary_energy",
 ]

@@ -28,7 +28,7 @@ def predict(
     include: Annotated[
         list[str] | None, typer.Option(help="Only files whose name matches, such as '*.jpg'; repeatable.")
     ] = None,
-    refine: Annotated[str | None, typer.Option(help="none, guided or bilateral.")] = None,
+    refine: Annotated[str | None, typer.Option(help="none, guided, bilateral or cut.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Saliency above which a pixel is object, 0 to 1.")] = None,
     multiple: Annotated[
         bool | None, typer.Option("--multiple/--single", help="Boxes of all parts, or of the largest alone.")

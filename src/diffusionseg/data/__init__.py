@@ -13,6 +13,7 @@ from diffusionseg.data.layouts import (
     recognise,
 )
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
+from diffusionseg.data.parquet import encoded_image, parquet_batches, parquet_rows
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
     StoredPairs,
@@ -37,12 +38,15 @@ __all__ = [
     "StoredPairs",
     "atomic_write",
     "check_manifest",
+    "encoded_image",
     "find_images",
     "find_masks",
     "find_pairs",
     "json_bytes",
     "list_shards",
     "output_stems",
+    "parquet_batches",
+    "parquet_rows",
     "read_box",
     "read_boxes",
     "read_image",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffusionseg.data import ImageError, find_images, read_image
+from diffusionseg.data import ImageError, encoded_image, find_images, parquet_batches, read_image
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,14 @@ def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, 
     for batch in _batches(source, ["image", "class"]):
         for content, name in zip(batch["image"], batch["class"].to_pylist(), strict=True):
             if wanted is None or name in wanted:
-                encoded = content.as_py()
-                yield f"{source}:{row}", name, encoded["bytes"] if isinstance(encoded, dict) else encoded
+                yield f"{source}:{row}", name, encoded_image(content)
             row += 1
 
 
 def _batches(source: Path, columns: list[str]) -> Iterator[Any]:
     if source.suffix != ".parquet":
         raise ValueError(f"{source}: expected a folder of class sub-folders or a .parquet file")
-    try:
-        import pyarrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ValueError(f"{source}: reading Parquet needs pyarrow; pip install 'diffusionseg[pretrain]'") from error
-    try:
-        file = parquet.ParquetFile(source)
-        absent = set(columns) - set(file.schema_arrow.names)
-        if absent:
-            raise ValueError(f"{source}: has no column {' and '.join(sorted(absent))}")
-        yield from file.iter_batches(batch_size=1024, columns=columns)
-    except pyarrow.ArrowException as error:
-        raise ValueError(f"{source}: cannot be read as Parquet ({error})") from error
+    return parquet_batches(source, columns)
 
 
 def class_names(sources: Sequence[Path]) -> list[str]:

@@ -1,0 +1,77 @@
+"""`diffusionseg pseudolabel`: photographs without annotation to further training pairs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffusionseg.cli import console, options
+
+EXAMPLE = "Example: diffusionseg pseudolabel photos --weights decoder --out more-pairs"
+
+
+def pseudolabel(
+    sources: Annotated[
+        list[Path], typer.Argument(help="Photographs, folders of them, or Parquet files with a column image.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    config: options.Config = None,
+    weights: Annotated[str, typer.Option(help="Decoder: 'mini', a folder written by train, or a hub id.")] = "mini",
+    model: Annotated[
+        str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Look at a random choice of this many; default all.")] = None,
+    seed: options.Seed = 0,
+    max_border: Annotated[
+        float, typer.Option(help="Largest share of the photograph's rim that an object may cover, 0 to 1.")
+    ] = 0.1,
+    min_agreement: Annotated[
+        float, typer.Option(help="Smallest overlap (IoU) of the decoder's mask and the colour cut's, 0 to 1.")
+    ] = 0.5,
+    max_side: Annotated[int, typer.Option(help="Longer side in pixels that larger photographs are stored at.")] = 256,
+    batch_size: Annotated[int, typer.Option(min=1, help="Photographs in one U-Net call.")] = 8,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Label photographs with a decoder and keep the confident ones as pairs for another training (self-training)."""
+    with console.errors_named():
+        from diffusionseg.backbone import Backbone
+        from diffusionseg.exploitation import DiffusionSeg
+        from diffusionseg.pseudolabels import PseudolabelConfig
+        from diffusionseg.pseudolabels import pseudolabel as label_photographs
+        from diffusionseg.synthesis import GateConfig
+
+        settings = PseudolabelConfig(
+            gate=replace(GateConfig(), max_border=max_border, min_agreement=min_agreement), max_side=max_side
+        )
+        number_format = options.dtype_name(dtype)
+        backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
+        segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
+        with console.progress() as bar:
+            task = bar.add_task("photographs", total=None)
+            summary = label_photographs(
+                segmenter,
+                sources,
+                out,
+                count=count,
+                seed=seed,
+                config=settings,
+                batch_size=batch_size,
+                overwrite=overwrite,
+                report=lambda done, total: bar.update(task, advance=done, total=total),
+            )
+    for line in summary.unreadable:
+        console.note(f"failed: {line}")
+    rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
+    console.note(f"{summary.samples} pairs of {summary.photographs} photographs in {out}; left out: {rejected}")
+    if json:
+        console.result({**asdict(summary), "out": str(out)})
+    if summary.samples == 0:
+        raise console.fail("no photograph was kept; try another --weights, --max-border or --min-agreement")
+    if summary.unreadable:
+        raise typer.Exit(1)

@@ -1,0 +1,96 @@
+"""The colour cut: it follows the photograph's colours and edges, and its parts follow their definitions."""
+
+import numpy as np
+import pytest
+
+from diffusionseg.attentioncut import ColourCutConfig, colour_cut, refine_by_colour
+from diffusionseg.attentioncut.colour_cut import colour_codes, colour_log_ratio, contrast_weights
+
+
+def scene(height=60, width=90):
+    """A noisy red disc on green, and the disc."""
+    y, x = np.mgrid[:height, :width]
+    disc = np.hypot(y - height / 2, x - width / 2) < 0.3 * min(height, width)
+    noise = np.random.default_rng(0).integers(-20, 20, (height, width, 3))
+    return np.clip(np.where(disc[..., None], [200, 60, 40], [50, 140, 70]) + noise, 0, 255).astype(np.uint8), disc
+
+
+def test_a_coarse_saliency_becomes_the_object():
+    image, disc = scene()
+    coarse = np.full((6, 9), 0.1)
+    coarse[2:4, 3:6] = 0.8
+    found = refine_by_colour(image, coarse)
+    assert found.dtype == np.float32
+    assert np.array_equal(found > 0.5, disc)
+    assert len(np.unique(found[disc])) > 1
+
+
+def test_large_photographs_are_cut_small_and_come_back_at_their_size():
+    image, disc = scene(300, 450)
+    coarse = np.where(np.add.outer(np.abs(np.arange(20) - 10), np.abs(np.arange(30) - 15)) < 5, 0.9, 0.05)
+    found = refine_by_colour(image, coarse, ColourCutConfig(side=64))
+    assert found.shape == disc.shape
+    assert ((found > 0.5) & disc).sum() / ((found > 0.5) | disc).sum() > 0.95
+
+
+@pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
+def test_a_flat_saliency_leaves_nothing_or_everything(level):
+    image, _ = scene()
+    assert colour_cut(image, np.full(image.shape[:2], level)).mean() in (0.0, 1.0)
+
+
+def test_a_saliency_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"saliency is \(4, 4\)"):
+        colour_cut(scene()[0], np.zeros((4, 4)))
+
+
+def test_contrast_weights_are_the_definition():
+    image = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    weights = contrast_weights(image, 3.0).toarray()
+    pixels = image.reshape(-1, 3).astype(float)
+    pairs = {
+        (i, j): np.hypot(i // 7 - j // 7, i % 7 - j % 7)
+        for i in range(35)
+        for j in range(35)
+        if i != j and max(abs(i // 7 - j // 7), abs(i % 7 - j % 7)) == 1
+    }
+    square = {pair: ((pixels[pair[0]] - pixels[pair[1]]) ** 2).sum() for pair in pairs}
+    beta = 1 / (2 * np.mean(list(square.values())))
+    expected = np.zeros((35, 35))
+    for pair, length in pairs.items():
+        expected[pair] = 3.0 * np.exp(-beta * square[pair]) / length
+    assert np.allclose(weights, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2)])
+def test_the_smallest_images_have_weights(shape):
+    weights = contrast_weights(np.zeros((*shape, 3), np.uint8), 1.0)
+    assert weights.shape == (shape[0] * shape[1],) * 2
+    assert abs(weights - weights.T).max() == 0
+
+
+def test_colours_of_the_object_are_likelier_in_it():
+    image, disc = scene()
+    ratio = colour_log_ratio(colour_codes(image, 16), disc.ravel().astype(float), 16)
+    assert (ratio[disc.ravel()] > 0).mean() > 0.99
+    assert (ratio[~disc.ravel()] < 0).mean() > 0.99
+    assert np.abs(ratio).max() <= 4
+    codes = colour_codes(np.array([[[0, 0, 0], [255, 255, 255], [16, 0, 255]]], np.uint8), 16)
+    assert codes.tolist() == [0, 4095, 256 + 15]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": 4},
+        {"iterations": 0},
+        {"prior": -1.0},
+        {"smoothness": np.inf},
+        {"clip": 0.5},
+        {"bins": 1},
+        {"trust": 0.5},
+    ],
+)
+def test_constants_out_of_range_are_named(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        ColourCutConfig(**changes)

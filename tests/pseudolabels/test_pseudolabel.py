@@ -1,0 +1,149 @@
+"""Photographs become pairs: the same whatever was interrupted, and only where decoder and colours agree."""
+
+import dataclasses
+import io
+import shutil
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import torch
+from PIL import Image
+
+from diffusionseg.attentioncut import ColourCutConfig
+from diffusionseg.backbone.random_models import tiny_backbone
+from diffusionseg.data import ManifestMismatch, StoredPairs, read_shards
+from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
+from diffusionseg.exploitation.predict import make_prediction
+from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
+from diffusionseg.pseudolabels.photos import PhotoList
+from diffusionseg.pseudolabels.run import label
+from diffusionseg.synthesis import GateConfig
+
+ANY = PseudolabelConfig(gate=GateConfig(0, 1, 1, 1, 0, 0))
+FEATURES = FeatureConfig(timesteps=(50,))
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A random decoder: what it finds does not matter, only that it is always the same."""
+    backbone = tiny_backbone("sd1")
+    size = backbone.image_size
+    channels = [level.shape[1] for level in extract_features(backbone, torch.zeros(1, 3, size, size), FEATURES)]
+    torch.manual_seed(0)
+    return DiffusionSeg(backbone, Decoder(channels, DecoderConfig(width=16)), FEATURES)
+
+
+def scene(seed, height=60, width=80):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    disc = np.hypot(y - rng.uniform(0.4, 0.6) * height, x - rng.uniform(0.4, 0.6) * width) < 0.25 * height
+    noise = rng.integers(-10, 10, (height, width, 3))
+    colours = rng.integers(150, 240, 3), rng.integers(20, 100, 3)
+    return np.clip(np.where(disc[..., None], *colours) + noise, 0, 255).astype(np.uint8), disc
+
+
+def encoded(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A folder of four photographs and a text, and a table of three, one of them damaged."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for n in range(4):
+        (folder / ("deep" if n % 2 else "") / f"{n}.png").write_bytes(encoded(scene(n)[0]))
+    (folder / "notes.txt").write_text("no photograph")
+    cells = [encoded(scene(4)[0]), b"damaged", encoded(scene(5)[0])]
+    table = tmp_path / "table.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"image": cells}), table)
+    return [folder, table]
+
+
+def digests(out):
+    return {p.name: p.read_bytes() for p in sorted(out.iterdir())}
+
+
+def test_every_photograph_is_a_pair_or_has_a_reason(model, sources, tmp_path):
+    done = []
+    summary = pseudolabel(model, sources, tmp_path / "set", config=ANY, report=lambda n, total: done.append((n, total)))
+    assert summary.photographs == 8
+    assert summary.samples + sum(summary.rejects.values()) == 8
+    assert summary.rejects["unreadable"] == 2
+    assert [line.split(":")[0] for line in summary.unreadable] == ["notes.txt", "table.parquet"]
+    assert done == [(1, 8)] * 8
+    names = [s.meta["source"] for s in read_shards(tmp_path / "set")]
+    assert set(names) <= {"0.png", "2.png", "deep/1.png", "deep/3.png", "table.parquet:0", "table.parquet:2"}
+    for image, mask in StoredPairs([tmp_path / "set"]):
+        assert image.shape[:2] == mask.shape == (60, 80)
+
+
+def test_finished_shards_are_kept_and_missing_ones_made_with_the_same_bytes(model, sources, tmp_path):
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    pseudolabel(model, sources, whole, config=ANY, shard_size=3)
+    shutil.copytree(whole, again)
+    for name in ("shard-000001.tar", "shard-000001.json", "preview.png"):
+        (again / name).unlink()
+    kept = (again / "shard-000000.tar").stat().st_mtime_ns
+    pseudolabel(model, sources, again, config=ANY, shard_size=3)
+    assert digests(again) == digests(whole)
+    assert (again / "shard-000000.tar").stat().st_mtime_ns == kept
+
+
+def test_another_set_is_refused_and_overwritten_on_demand(model, sources, tmp_path):
+    out = tmp_path / "set"
+    pseudolabel(model, sources, out, config=ANY)
+    strict = dataclasses.replace(ANY, cut=ColourCutConfig(smoothness=1.0))
+    with pytest.raises(ManifestMismatch, match="smoothness"):
+        pseudolabel(model, sources, out, config=strict)
+    with pytest.raises(ManifestMismatch, match="sources"):
+        pseudolabel(model, sources[:1], out, config=ANY)
+    assert pseudolabel(model, sources[:1], out, config=ANY, overwrite=True).photographs == 5
+
+
+def test_a_choice_is_random_fixed_by_its_seed_and_in_order(sources):
+    everything = [photo.name for photo in PhotoList(sources)]
+    assert len(everything) == 8
+    chosen = [photo.name for photo in PhotoList(sources, 3, seed=1)]
+    assert chosen == [photo.name for photo in PhotoList(sources, 3, seed=1)]
+    assert [name for name in everything if name in chosen] == chosen
+    assert any([photo.name for photo in PhotoList(sources, 3, seed=s)] != chosen for s in range(2, 6))
+
+
+def test_sources_that_cannot_be_used_are_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        PhotoList([tmp_path / "nowhere"])
+    (tmp_path / "bad.parquet").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"bad\.parquet"):
+        PhotoList([tmp_path / "bad.parquet"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no photograph"):
+        PhotoList([tmp_path / "empty"])
+
+
+def test_what_decoder_and_colours_agree_on_is_kept(model):
+    image, disc = scene(0)
+    good = make_prediction(disc.astype(np.float32), image, model.predict_config)
+    sample, reason = label("a", 0, Image.fromarray(image), good)
+    assert reason == ""
+    mask = sample.mask_array() == 255
+    assert (mask & disc).sum() / (mask | disc).sum() > 0.95
+    third = np.where(disc, 0.45, 0.05).astype(np.float32)
+    third[disc & (np.cumsum(disc, axis=1) < 10)] = 0.9
+    unsure = make_prediction(third, image, dataclasses.replace(model.predict_config, refine="none"))
+    assert label("a", 0, Image.fromarray(image), unsure)[1] == "attention and cut disagree"
+    frame = make_prediction((~disc).astype(np.float32), image, model.predict_config)
+    assert label("a", 0, Image.fromarray(image), frame)[0] is None
+
+
+def test_large_photographs_are_stored_smaller(model):
+    image, disc = scene(0, 300, 400)
+    prediction = make_prediction(disc.astype(np.float32), image, model.predict_config)
+    sample, _ = label("a", 0, Image.fromarray(image), prediction, PseudolabelConfig(max_side=100))
+    assert sample.image_array().shape == (75, 100, 3)
+    assert sample.mask_array().shape == (75, 100)
+    assert sample.meta["size"] == [400, 300]
