@@ -69,7 +69,8 @@ def main() -> None:
         model = fit(backbone, kept, VARIANTS[name], args.out / name.replace(" ", "-").replace(",", ""), args.steps)
         trained = time.perf_counter() - started
         rows += judge(name, model, photos)
-        rows[-1]["training s"] = rows[-2]["training s"] = round(trained)
+        for entry in rows[-3:]:
+            entry["training s"] = round(trained)
         print(table(rows), flush=True)
         (args.out / "ablation.json").write_text(json.dumps(rows, indent=1))
         (args.out / "ablation.md").write_text(table(rows))
@@ -109,7 +110,7 @@ def judge(name: str, model: DiffusionSeg, photos: list) -> list[dict]:
         image = np.asarray(read_image(photo.image))
         truth = np.asarray(Image.open(photo.mask).convert("L")) > 0
         coarse = model.saliency([image])[0]
-        for refinement in ("none", "guided"):
+        for refinement in ("none", "guided", "cut"):
             found = make_prediction(coarse, image, replace(model.predict_config, refine=refinement))
             parts = totals.setdefault(refinement, [SaliencyAccumulator(), SaliencyAccumulator()])
             parts[place >= half].update(np.clip(found.saliency, 0, 1), truth)

@@ -11,7 +11,11 @@ from PIL import Image
 
 from diffusionseg.demo import photographs
 
-VERBS = ("demo", "synth", "train", "predict", "eval", "pretrain", "doctor")
+VERBS = ("demo", "synth", "train", "predict", "eval", "pseudolabel", "pretrain", "doctor")
+
+
+def count_pairs(folder):
+    return sum(json.loads(path.read_text())["samples"] for path in folder.glob("shard-*.json"))
 
 
 def example(cli, verb, cwd):
@@ -60,6 +64,22 @@ def test_examples_of_synth_train_predict_and_eval_run_one_after_the_other(cli, d
     assert (home / "pairs" / "preview.png").exists()
     assert (home / "decoder" / "curves.png").exists()
     assert len(list((home / "predictions").rglob("*.rgba.png"))) == len(photographs())
+
+
+@pytest.mark.slow
+def test_example_of_pseudolabel_runs_and_train_reads_its_pairs(cli, documented, home):
+    for verb in ("synth", "train"):
+        assert documented(example(cli, verb, home)).returncode == 0
+    done = documented(example(cli, "pseudolabel", home))
+    assert done.returncode in (0, 2), done.stderr
+    everything = "--max-border 1 --min-agreement 0 --out all-pairs --json"
+    done = cli(f"pseudolabel photos photo.jpg --weights decoder {everything}", home)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["photographs"] == len(photographs()) + 1
+    assert summary["samples"] + sum(summary["rejects"].values()) == summary["photographs"]
+    again = cli("train pairs all-pairs --steps 2 --batch-size 2 --views 1 --out second --json", home)
+    assert json.loads(again.stdout)["pairs"] == summary["samples"] + count_pairs(home / "pairs")
 
 
 @pytest.mark.slow

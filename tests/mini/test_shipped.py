@@ -10,6 +10,7 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.exploitation import DiffusionSeg
 
 LIMIT_MB = 60
+FOLDERS = (mini.model_path(), *map(mini.decoder_path, mini.DECODERS))
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def backbone():
 
 
 def test_the_files_are_few_and_none_is_a_pickle():
-    files = [p for folder in (mini.model_path(), mini.decoder_path()) for p in folder.rglob("*") if p.is_file()]
+    files = [p for folder in FOLDERS for p in folder.rglob("*") if p.is_file()]
     assert {p.suffix for p in files} <= {".json", ".safetensors", ".txt", ".md"}
     assert sum(p.stat().st_size for p in files) < LIMIT_MB * 1e6
 
@@ -39,14 +40,15 @@ def test_every_class_has_a_span_of_its_own_words(backbone):
         backbone.encode_prompts([f"a photo of a {name}"], [name])
 
 
-def test_the_decoder_was_trained_on_this_generator(backbone):
-    described = json.loads((mini.decoder_path() / "config.json").read_text())["backbone"]
+@pytest.mark.parametrize("name", mini.DECODERS)
+def test_the_decoders_were_trained_on_this_generator(name, backbone):
+    described = json.loads((mini.decoder_path(name) / "config.json").read_text())["backbone"]
     assert described == {"name": "mini", "fingerprint": backbone.fingerprint}
-    DiffusionSeg.from_pretrained("mini", backbone=backbone)
+    DiffusionSeg.from_pretrained(name, backbone=backbone)
 
 
 def test_the_cards_name_licence_training_data_and_limits():
-    for folder in (mini.model_path(), mini.decoder_path()):
+    for folder in FOLDERS:
         card = Path(folder, "README.md").read_text().lower()
         for word in ("licen", "trained on", "non-commercial", "limits"):
             assert word in card, (folder.name, word)

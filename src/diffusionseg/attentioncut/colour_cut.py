@@ -24,7 +24,7 @@ class ColourCutConfig:
     """Longer side in pixels that larger photographs are reduced to for the cut, at least 8."""
     prior: float = 0.5
     """Weight of the saliency's log-odds, at least 0."""
-    colour: float = 1.0
+    colour: float = 0.5
     """Weight of the colours' log-likelihood ratio, at least 0."""
     smoothness: float = 4.0
     """Cost in nats of parting two neighbours of equal colour, at least 0."""

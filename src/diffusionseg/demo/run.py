@@ -110,5 +110,5 @@ def _save(folder: Path, stem: str, image: Image.Image, prediction: Prediction) -
     folder.mkdir(exist_ok=True)
     saliency_picture(prediction.saliency).save(folder / f"{stem}.saliency.png")
     mask_picture(prediction.mask).save(folder / f"{stem}.mask.png")
-    cutout(image, prediction.saliency).save(folder / f"{stem}.rgba.png")
+    cutout(image, prediction.alpha).save(folder / f"{stem}.rgba.png")
     overlay(image, prediction.mask, boxes=prediction.boxes).save(folder / f"{stem}.overlay.png")

@@ -25,7 +25,7 @@ def prediction_views(image: Image.Image, prediction: Prediction) -> dict[str, Im
         "saliency": saliency_picture(prediction.saliency),
         "mask": mask_picture(prediction.mask),
         "box": overlay(image, prediction.mask, boxes=prediction.boxes[:1]),
-        "cut-out": cutout(image, prediction.saliency),
+        "cut-out": cutout(image, prediction.alpha),
     }
 
 

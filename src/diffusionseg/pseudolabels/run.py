@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -70,10 +70,10 @@ def pseudolabel(
 
     The decoder's saliency is cut along the photograph's colours and edges (`refine_by_colour`); what both agree on,
     away from the border and neither tiny nor huge, becomes a pair in the form that `train` reads. `count` looks at a
-    random choice of this many, drawn by `seed`. Finished shards are kept, unless `overwrite`, and missing ones get the bytes
-    they would have had, with one `batch_size` on one device. `report` is called with the number of photographs just
-    dealt with and of all. Raises ManifestMismatch, naming what differs, when `out` holds
-    another set, and ValueError naming a source that cannot be used.
+    random choice of this many, drawn by `seed`. Finished shards are kept, unless `overwrite`, and missing ones get the
+    bytes they would have had, with one `batch_size` on one device. `report` is called with the number of photographs
+    just dealt with and of all. Raises ManifestMismatch, naming what differs, when `out` holds another set, and
+    ValueError naming a source that cannot be used.
     """
     config = config or PseudolabelConfig()
     photos = PhotoList(sources, count, seed)
@@ -120,7 +120,9 @@ def _label(
     model: DiffusionSeg, group: Sequence[Photo], places: Sequence[int], config: PseudolabelConfig, batch_size: int
 ) -> Iterator[Outcome]:
     inputs = ((n, photo.content) for n, photo in enumerate(group))
-    for number, outcome in model.predict_iter(inputs, batch_size):
+    # Not cut yet: what the decoder itself found is what the cut has to agree with.
+    uncut = replace(model.predict_config, refine="guided")
+    for number, outcome in model.predict_iter(inputs, batch_size, uncut):
         if isinstance(outcome, ImageError):
             yield None, f"unreadable: {group[number].name}: {outcome.reason}"
         else:
@@ -130,7 +132,7 @@ def _label(
 def label(
     name: str, place: int, photo: Image.Image, prediction: Prediction, config: PseudolabelConfig | None = None
 ) -> Outcome:
-    """The pair of one photograph and its prediction, or the reason why it is left out."""
+    """The pair of one photograph and its prediction, not refined by the cut, or the reason why it is left out."""
     config = config or PseudolabelConfig()
     image, saliency = np.asarray(photo), prediction.saliency
     found = refine_by_colour(image, saliency, config.cut) > 0.5

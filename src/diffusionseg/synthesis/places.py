@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-import torch
-
 from diffusionseg.backbone import Backbone
+from diffusionseg.backbone.threads import available_cores, side_by_side
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import reject_reason
 from diffusionseg.synthesis.pair import SyntheticPair
@@ -69,7 +67,7 @@ def fill_places(
     if not groups:
         return
     on_cpu = backbone.device.type == "cpu"
-    cores = _cores()
+    cores = available_cores()
     in_flight = max(1, (batch_size or 2 * cores) // config.call_size)
     workers = min(in_flight, cores, len(groups)) if on_cpu else 1
     replicas: SimpleQueue[Backbone] = SimpleQueue()
@@ -83,32 +81,18 @@ def fill_places(
         finally:
             replicas.put(replica)
 
-    threads = torch.get_num_threads()
-
-    def start() -> None:
-        if on_cpu:
-            torch.set_num_threads(1)
-
-    try:
-        with ThreadPoolExecutor(workers, initializer=start) as pool:
-            pending: deque[Future[list[Place]]] = deque()
-            try:
-                for group in groups:
-                    pending.append(pool.submit(work, group))
-                    if len(pending) >= in_flight:
-                        yield from pending.popleft().result()
-                while pending:
+    with side_by_side(workers, one_core_each=on_cpu) as pool:
+        pending: deque[Future[list[Place]]] = deque()
+        try:
+            for group in groups:
+                pending.append(pool.submit(work, group))
+                if len(pending) >= in_flight:
                     yield from pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def _call_groups(indices: range, call_size: int) -> list[list[int]]:

@@ -1,0 +1,97 @@
+"""How much does each refinement add to a decoder's saliency, and what do the colour cut's constants do?
+
+Every row refines the same coarse saliency of the same photographs. Masks only measure. Constants are to be chosen on
+the first half of the photographs, by name ("choose"), and believed on the second ("report").
+
+    python benchmarks/refinement_ablation.py --weights mini --photos ECSSD --out ablation
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from diffusionseg.attentioncut import ColourCutConfig, refine_by_colour
+from diffusionseg.data import find_pairs, read_image
+from diffusionseg.evaluation import SaliencyAccumulator
+from diffusionseg.exploitation import DiffusionSeg
+from diffusionseg.masks import refine
+
+CUT = {
+    "cut": {},
+    "cut, prior 1": {"prior": 1.0},
+    "cut, prior 0.25": {"prior": 0.25},
+    "cut, colour 0.5": {"colour": 0.5},
+    "cut, colour 2": {"colour": 2.0},
+    "cut, no colour": {"colour": 0.0},
+    "cut, smoothness 1": {"smoothness": 1.0},
+    "cut, smoothness 8": {"smoothness": 8.0},
+    "cut, one iteration": {"iterations": 1},
+    "cut, 96 pixels": {"side": 96},
+    "cut, 192 pixels": {"side": 192},
+}
+"""Changes against the defaults."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", default="mini")
+    parser.add_argument("--photos", type=Path, required=True, help="data set with photographs and masks")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="only every n-th photograph")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    model = DiffusionSeg.from_pretrained(args.weights)
+    photos = find_pairs(args.photos)[:: args.every]
+    half = (len(photos) + 1) // 2
+    methods = {
+        "none": lambda image, coarse: refine(coarse, image, "none"),
+        "guided": lambda image, coarse: refine(coarse, image, "guided"),
+        "bilateral": lambda image, coarse: refine(coarse, image, "bilateral"),
+    }
+    for name, changes in CUT.items():
+        config = replace(ColourCutConfig(), **changes)
+        methods[name] = lambda image, coarse, config=config: refine_by_colour(image, coarse, config)
+    totals = {name: [SaliencyAccumulator(), SaliencyAccumulator()] for name in methods}
+    seconds = dict.fromkeys(methods, 0.0)
+    for place, photo in enumerate(photos):
+        image = np.asarray(read_image(photo.image))
+        truth = np.asarray(Image.open(photo.mask).convert("L")) > 0
+        coarse = model.saliency([image])[0]
+        for name, method in methods.items():
+            started = time.perf_counter()
+            refined = method(image, coarse)
+            seconds[name] += time.perf_counter() - started
+            totals[name][place >= half].update(refined, truth)
+        print(f"\r{place + 1}/{len(photos)}", end="", flush=True)
+    rows = [row(name, *parts) | {"ms": round(seconds[name] / len(photos) * 1000)} for name, parts in totals.items()]
+    print("\n" + table(rows))
+    (args.out / "refinement.json").write_text(json.dumps(rows, indent=1))
+    (args.out / "refinement.md").write_text(table(rows))
+
+
+def row(name: str, choose: SaliencyAccumulator, report: SaliencyAccumulator) -> dict:
+    """IoU, accuracy and maxFβ (TokenCut's definitions) on both halves."""
+    values = {"refinement": name}
+    for half, total in (("choose", choose), ("report", report)):
+        result = total.result()
+        values |= {f"{half} {key}": round(float(result[key]), 4) for key in ("iou", "acc", "max_f")}
+    return values
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown."""
+    keys = list(rows[0])
+    lines = ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    lines += ["| " + " | ".join(str(v) for v in r.values()) + " |" for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
