@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusionseg.attentioncut import ColourCutConfig, refine_by_colour
+from diffusionseg.attentioncut import refine_by_colour
 from diffusionseg.data import find_pairs, read_image
 from diffusionseg.evaluation import SaliencyAccumulator
 from diffusionseg.exploitation import DiffusionSeg
@@ -25,18 +25,27 @@ from diffusionseg.masks import refine
 
 CUT = {
     "cut": {},
-    "cut, prior 1": {"prior": 1.0},
+    "cut, prior 0: without the decoder": {"prior": 0.0},
+    "cut, prior 0.15": {"prior": 0.15},
     "cut, prior 0.25": {"prior": 0.25},
+    "cut, prior 0.4": {"prior": 0.4},
+    "cut, prior 1": {"prior": 1.0},
+    "cut, colour 0": {"colour": 0.0},
     "cut, colour 0.5": {"colour": 0.5},
-    "cut, colour 2": {"colour": 2.0},
-    "cut, no colour": {"colour": 0.0},
-    "cut, smoothness 1": {"smoothness": 1.0},
-    "cut, smoothness 8": {"smoothness": 8.0},
-    "cut, one iteration": {"iterations": 1},
+    "cut, smoothness 4": {"smoothness": 4.0},
+    "cut, smoothness 16": {"smoothness": 16.0},
+    "cut, margin 0": {"margin": 0.0},
+    "cut, margin 0.15": {"margin": 0.15},
+    "cut, border 1": {"border": 1.0},
+    "cut, border 6": {"border": 6.0},
+    "cut, 3 clusters": {"clusters": 3},
+    "cut, 8 clusters": {"clusters": 8},
+    "cut, 1 iteration": {"iterations": 1},
+    "cut, 3 iterations": {"iterations": 3},
     "cut, 96 pixels": {"side": 96},
     "cut, 192 pixels": {"side": 192},
 }
-"""Changes against the defaults."""
+"""Changes against the decoder's own constants. Without the decoder, only what lies inside the frame decides."""
 
 
 def main() -> None:
@@ -56,7 +65,7 @@ def main() -> None:
         "bilateral": lambda image, coarse: refine(coarse, image, "bilateral"),
     }
     for name, changes in CUT.items():
-        config = replace(ColourCutConfig(), **changes)
+        config = replace(model.predict_config.cut, **changes)
         methods[name] = lambda image, coarse, config=config: refine_by_colour(image, coarse, config)
     totals = {name: [SaliencyAccumulator(), SaliencyAccumulator()] for name in methods}
     seconds = dict.fromkeys(methods, 0.0)

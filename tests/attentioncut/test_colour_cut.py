@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from diffusionseg.attentioncut import ColourCutConfig, colour_cut, refine_by_colour
-from diffusionseg.attentioncut.colour_cut import colour_codes, colour_log_ratio, contrast_weights
+from diffusionseg.attentioncut.colour_cut import colour_log_density, colour_log_ratio, contrast_weights
 
 
 def scene(height=60, width=90):
@@ -34,9 +35,23 @@ def test_large_photographs_are_cut_small_and_come_back_at_their_size():
 
 
 @pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
-def test_a_flat_saliency_leaves_nothing_or_everything(level):
-    image, _ = scene()
-    assert colour_cut(image, np.full(image.shape[:2], level)).mean() in (0.0, 1.0)
+def test_a_flat_saliency_leaves_nothing_or_everything_unless_the_border_is_background(level):
+    image, disc = scene()
+    flat = np.full(image.shape[:2], level)
+    assert colour_cut(image, flat, ColourCutConfig(margin=0.0)).mean() in (0.0, 1.0)
+    if level == 0.4:
+        assert np.array_equal(colour_cut(image, flat), disc)
+
+
+def test_what_is_sure_at_the_border_may_stay():
+    image, disc = scene()
+    image, disc = image[:, 25:], disc[:, 25:]
+    shifted = np.roll(image, -12, axis=1)
+    assert not disc[:, 0].any()
+    truth = np.roll(disc, -12, axis=1)
+    assert truth[:, 0].any()
+    found = colour_cut(shifted, truth.astype(float))
+    assert (found & truth).sum() / (found | truth).sum() > 0.9
 
 
 def test_a_saliency_of_another_size_is_refused():
@@ -71,12 +86,31 @@ def test_the_smallest_images_have_weights(shape):
 
 def test_colours_of_the_object_are_likelier_in_it():
     image, disc = scene()
-    ratio = colour_log_ratio(colour_codes(image, 16), disc.ravel().astype(float), 16)
-    assert (ratio[disc.ravel()] > 0).mean() > 0.99
-    assert (ratio[~disc.ravel()] < 0).mean() > 0.99
+    pixels, labels = image.reshape(-1, 3).astype(float), disc.ravel()
+    ratio = colour_log_ratio(pixels, labels, 5)
+    assert (ratio[labels] > 0).mean() > 0.99
+    assert (ratio[~labels] < 0).mean() > 0.99
     assert np.abs(ratio).max() <= 4
-    codes = colour_codes(np.array([[[0, 0, 0], [255, 255, 255], [16, 0, 255]]], np.uint8), 16)
-    assert codes.tolist() == [0, 4095, 256 + 15]
+    assert not colour_log_ratio(pixels, np.arange(len(pixels)) < 5, 5).any()
+
+
+def test_the_density_is_a_mixture_of_what_k_means_finds():
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(centre, spread, (count, 3)) for centre, spread, count in ((60, 4, 300), (180, 9, 100))]
+    colours = rng.uniform(0, 255, (50, 3))
+    expected = np.log(
+        sum(
+            len(own) / 400 * multivariate_normal(own.mean(0), np.cov(own.T, bias=True) + 9 * np.eye(3)).pdf(colours)
+            for own in groups
+        )
+    )
+    found = colour_log_density(colours, np.concatenate(groups), 2)
+    assert np.allclose(found - expected, np.log(2 * np.pi) * 1.5)
+
+
+@pytest.mark.parametrize("colours", [np.zeros((40, 3)), np.repeat([[10.0, 20, 30], [200, 0, 0]], 20, axis=0)])
+def test_pictures_of_one_or_two_colours_have_a_density(colours):
+    assert np.isfinite(colour_log_density(colours, colours, 5)).all()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +121,9 @@ def test_colours_of_the_object_are_likelier_in_it():
         {"prior": -1.0},
         {"smoothness": np.inf},
         {"clip": 0.5},
-        {"bins": 1},
+        {"border": -1.0},
+        {"clusters": 0},
+        {"margin": 0.5},
         {"trust": 0.5},
     ],
 )

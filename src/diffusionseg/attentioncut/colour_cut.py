@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, sparse
+from scipy import sparse
+from scipy.cluster.vq import kmeans2
+from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
 
 from diffusionseg.attentioncut.mincut import Floats, min_cut
 from diffusionseg.masks import refine
 
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) to half of a pixel's eight neighbours; the other half is these seen from the other end."""
+FEWEST = 10
+"""Pixels that a Gaussian is fitted to at least."""
+NOISE = 3.0
+"""Standard deviation in grey levels that is added to every Gaussian's, as of a camera's noise."""
 
 
 @dataclass(frozen=True)
 class ColourCutConfig:
-    """Constants of the cut."""
+    """Constants of the colour cut."""
 
     side: int = 128
-    """Longer side in pixels that larger photographs are reduced to for the cut, at least 8."""
-    prior: float = 0.5
-    """Weight of the saliency's log-odds, at least 0."""
-    colour: float = 0.5
+    """Longer side in pixels at which the cut is made, at least 8."""
+    prior: float = 1.0
+    """Weight of the saliency's log-odds, at least 0: about 1 for a decoder that is right most of the time, less for one
+    that often is not."""
+    colour: float = 1.0
     """Weight of the colours' log-likelihood ratio, at least 0."""
-    smoothness: float = 4.0
+    smoothness: float = 8.0
     """Cost in nats of parting two neighbours of equal colour, at least 0."""
+    margin: float = 0.1
+    """Share of each side, 0 to 0.45, along the photograph's border that is background at first: few photographers let
+    the main object run out of the frame."""
+    border: float = 3.0
+    """Cost in nats of an object pixel in the margin, at least 0."""
+    clusters: int = 5
+    """Gaussians of the object's and of the background's colours, at least 1."""
+    iterations: int = 5
+    """Rounds of colour models and cut, at least 1."""
     clip: float = 0.02
     """Saliency is kept this far from 0 and 1, above 0 and below 0.5."""
-    bins: int = 16
-    """Levels of each colour channel in the histograms: 2 to 64."""
     trust: float = 2 / 3
-    """Weight of the cut against the saliency in what is returned, above 0.5 and at most 1."""
-    iterations: int = 3
-    """Cuts, each with the colours of the one before, at least 1."""
+    """Share of the cut in the refined saliency, above 0.5 and at most 1."""
 
     def __post_init__(self) -> None:
-        for name in ("prior", "colour", "smoothness"):
+        for name in ("prior", "colour", "smoothness", "border"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"colour cut {name} must be at least 0 and finite, got {getattr(self, name)}")
-        if self.side < 8 or self.iterations < 1:
-            raise ValueError(f"colour cut side must be at least 8 and iterations 1, got {self.side}, {self.iterations}")
+        for name, least in (("side", 8), ("clusters", 1), ("iterations", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"colour cut {name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.margin <= 0.45:
+            raise ValueError(f"colour cut margin must be in 0 … 0.45, got {self.margin}")
         if not 0 < self.clip < 0.5:
             raise ValueError(f"colour cut clip must be between 0 and 0.5, got {self.clip}")
         if not 0.5 < self.trust <= 1:
             raise ValueError(f"colour cut trust must be above 0.5 and at most 1, got {self.trust}")
-        if not 2 <= self.bins <= 64:
-            raise ValueError(f"colour cut bins must be in 2 … 64, got {self.bins}")
 
 
 def refine_by_colour(
@@ -58,7 +73,8 @@ def refine_by_colour(
 
     At the working size the guided filter's result is cut (`colour_cut`) and both are mixed, so that values above one
     half are the cut's object and the rest still tells how sure the saliency was; the guided filter enlarges the
-    mixture. Returns (H, W) float32 in 0…1.
+    mixture. Where the cut finds no object, or nothing else, the guided filter's result stands alone. Returns (H, W)
+    float32 in 0…1.
     """
     config = config or ColourCutConfig()
     height, width = image.shape[:2]
@@ -66,7 +82,8 @@ def refine_by_colour(
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
     smooth = refine(saliency, small, "guided")
-    mixed = config.trust * colour_cut(small, smooth, config) + (1 - config.trust) * smooth
+    cut = colour_cut(small, smooth, config)
+    mixed = smooth if cut.all() or not cut.any() else config.trust * cut + (1 - config.trust) * smooth
     return refine(mixed, image, "guided", radius=1.0)
 
 
@@ -75,50 +92,72 @@ def colour_cut(
 ) -> NDArray[np.bool_]:
     """Object and background of a small photograph (H, W, 3) uint8 from its saliency (H, W) in 0…1.
 
-    The energy's unary term joins the saliency with colour histograms of object and background, its pairwise term makes
-    borders follow contrast; the histograms start from the saliency and are then taken from the cut before. Returns
-    (H, W) bool. Time grows a little faster than the number of pixels.
+    The energy's unary term joins the saliency with colour models of object and background, its pairwise term makes
+    borders follow contrast. The first models tell the colours of the margin from those inside, the following ones those
+    of the cut before. Returns (H, W) bool. Time grows a little faster than the number of pixels.
 
-    Source: Boykov & Jolly 2001 (histograms, contrast); Rother, Kolmogorov & Blake 2004 (iteration).
+    Source: Boykov & Jolly 2001 (contrast); Rother, Kolmogorov & Blake 2004 (Gaussian mixtures, iteration, start from a
+    frame); Wei, Wen, Zhu & Sun 2012 (the border as background).
     """
     config = config or ColourCutConfig()
     if saliency.shape != image.shape[:2]:
         raise ValueError(f"saliency is {saliency.shape}, the image {image.shape[:2]} (height, width)")
-    share = np.clip(saliency.astype(np.float64), config.clip, 1 - config.clip).ravel()
-    log_odds = config.prior * np.log(share / (1 - share))
-    codes = colour_codes(image, config.bins)
+    down, right = (int(config.margin * side) for side in saliency.shape)
+    inside = np.zeros(saliency.shape, dtype=bool)
+    inside[down : saliency.shape[0] - down, right : saliency.shape[1] - right] = True
+    share = np.clip(saliency.astype(np.float64), config.clip, 1 - config.clip)
+    believed = (config.prior * np.log(share / (1 - share)) - config.border * ~inside).ravel()
+    pixels = image.reshape(-1, 3).astype(np.float64)
     weights = contrast_weights(image, config.smoothness)
-    labels = share > 0.5
+    labels = inside.ravel() if not inside.all() else share.ravel() > 0.5
     for _ in range(config.iterations):
-        score = log_odds + config.colour * colour_log_ratio(codes, share, config.bins)
+        score = believed + config.colour * colour_log_ratio(pixels, labels, config.clusters)
         unary = np.stack([np.logaddexp(0, score), np.logaddexp(0, -score)], axis=1)
-        labels = min_cut(unary, weights).labels
-        share = labels.astype(np.float64)
-        if not labels.any() or labels.all():
+        before, labels = labels, min_cut(unary, weights).labels
+        if np.array_equal(before, labels):
             break
     return labels.reshape(saliency.shape)
 
 
-def colour_codes(image: NDArray[np.uint8], bins: int) -> NDArray[np.int64]:
-    """(N,) number of the histogram cell of each pixel of an image (H, W, 3)."""
-    red, green, blue = np.moveaxis(image.reshape(-1, 3).astype(np.int64) * bins // 256, 1, 0)
-    codes: NDArray[np.int64] = (red * bins + green) * bins + blue
-    return codes
-
-
-def colour_log_ratio(codes: NDArray[np.int64], share: Floats, bins: int) -> Floats:
+def colour_log_ratio(pixels: Floats, labels: NDArray[np.bool_], clusters: int) -> Floats:
     """(N,) log of how much likelier each pixel's colour is in the object than in the background, within ±4.
 
-    codes: (N,). share: (N,) in 0…1, how much each pixel counts as object. Histograms are smoothed by a Gaussian of one
-    cell, so that colours seen little borrow from their neighbours.
+    pixels: (N, 3) in 0…255. labels: (N,), what is object. Zeros where one of both is too small for a model.
     """
-    densities = []
-    for weight in (share, 1 - share):
-        cells = np.bincount(codes, weight, bins**3).reshape(bins, bins, bins)
-        smooth = ndimage.gaussian_filter(cells, 1.0).ravel()
-        densities.append((smooth[codes] + 1e-3) / (smooth.sum() + 1))
-    ratio: Floats = np.clip(np.log(densities[0] / densities[1]), -4, 4)
-    return ratio
+    if min(labels.sum(), (~labels).sum()) < FEWEST:
+        return np.zeros(len(pixels))
+    ratio: Floats = colour_log_density(pixels, pixels[labels], clusters)
+    ratio -= colour_log_density(pixels, pixels[~labels], clusters)
+    return np.clip(ratio, -4, 4)
+
+
+def colour_log_density(pixels: Floats, examples: Floats, clusters: int) -> Floats:
+    """(N,) log-density, up to a constant, of colours (N, 3) under a mixture of Gaussians that fits examples (M, 3).
+
+    The mixture's parts are the clusters that k-means finds, which starts from slices along the main axis.
+    """
+    clusters = min(clusters, len(examples) // FEWEST)
+    axis = np.linalg.eigh(covariance(examples))[1][:, -1]
+    slices = np.array_split(examples[np.argsort(examples @ axis, kind="stable")], clusters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # A cluster that lost its members is left out below.
+        _, member = kmeans2(examples, np.stack([part.mean(0) for part in slices]), iter=8, minit="matrix")
+    parts = []
+    for cluster in range(clusters):
+        own = examples[member == cluster]
+        if len(own) >= FEWEST:
+            factor = np.linalg.cholesky(covariance(own) + NOISE**2 * np.eye(3))
+            distance = solve_triangular(factor, (pixels - own.mean(0)).T, lower=True, check_finite=False)
+            parts.append(np.log(len(own) / len(examples) / factor.diagonal().prod()) - 0.5 * (distance**2).sum(0))
+    density: Floats = logsumexp(parts, axis=0)
+    return density
+
+
+def covariance(colours: Floats) -> Floats:
+    """(3, 3) of colours (N, 3). Not by a matrix product, whose last bits depend on the number of threads."""
+    centred = colours - colours.mean(0)
+    result: Floats = np.einsum("ni,nj->ij", centred, centred) / len(colours)
+    return result
 
 
 def contrast_weights(image: NDArray[np.uint8], smoothness: float) -> sparse.csr_array:

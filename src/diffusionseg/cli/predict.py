@@ -31,6 +31,9 @@ def predict(
         list[str] | None, typer.Option(help="Only files whose name matches, such as '*.jpg'; repeatable.")
     ] = None,
     refine: Annotated[str | None, typer.Option(help="none, guided, bilateral or cut.")] = None,
+    prior: Annotated[
+        float | None, typer.Option(help="Weight of the decoder's saliency against the colours in the cut, from 0.")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="Saliency above which a pixel is object, 0 to 1.")] = None,
     multiple: Annotated[
         bool | None, typer.Option("--multiple/--single", help="Boxes of all parts, or of the largest alone.")
@@ -53,7 +56,10 @@ def predict(
         backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
         segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
         given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
-        settings = dataclasses.replace(segmenter.predict_config, **{k: v for k, v in given.items() if v is not None})
+        settings = segmenter.predict_config
+        if prior is not None:
+            given["cut"] = dataclasses.replace(settings.cut, prior=prior)
+        settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             summary = predict_folder(

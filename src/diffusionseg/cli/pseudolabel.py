@@ -27,6 +27,10 @@ def pseudolabel(
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Look at a random choice of this many; default all.")] = None,
     seed: options.Seed = 0,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Weight of the decoder's saliency against the colours in the cut, from 0; default: its own."),
+    ] = None,
     max_border: Annotated[
         float, typer.Option(help="Largest share of the photograph's rim that an object may cover, 0 to 1.")
     ] = 0.1,
@@ -48,12 +52,15 @@ def pseudolabel(
         from diffusionseg.pseudolabels import pseudolabel as label_photographs
         from diffusionseg.synthesis import GateConfig
 
-        settings = PseudolabelConfig(
-            gate=replace(GateConfig(), max_border=max_border, min_agreement=min_agreement), max_side=max_side
-        )
         number_format = options.dtype_name(dtype)
         backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
         segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
+        cut = segmenter.predict_config.cut
+        settings = PseudolabelConfig(
+            gate=replace(GateConfig(), max_border=max_border, min_agreement=min_agreement),
+            cut=cut if prior is None else replace(cut, prior=prior),
+            max_side=max_side,
+        )
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             summary = label_photographs(

@@ -14,8 +14,8 @@ class PseudolabelConfig:
 
     gate: GateConfig = field(default_factory=GateConfig)
     """Limits of a pair; its agreement is the intersection over union of the decoder's mask and the colour cut's."""
-    cut: ColourCutConfig = field(default_factory=ColourCutConfig)
-    """Constants of the colour cut."""
+    cut: ColourCutConfig | None = None
+    """Constants of the colour cut; None for those that the decoder predicts with."""
     max_side: int = 256
     """Longer side in pixels that larger photographs are stored at, at least 16."""
 

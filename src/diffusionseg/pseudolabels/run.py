@@ -76,6 +76,7 @@ def pseudolabel(
     ValueError naming a source that cannot be used.
     """
     config = config or PseudolabelConfig()
+    config = replace(config, cut=config.cut or model.predict_config.cut)
     photos = PhotoList(sources, count, seed)
     described = {
         "model": {"generator": model.backbone.fingerprint, "decoder": model.fingerprint},
