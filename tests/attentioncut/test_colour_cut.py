@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from diffusionseg.attentioncut import ColourCutConfig, colour_cut, refine_by_colour
+from diffusionseg.attentioncut import ColourCutConfig, colour_cut, cut_stability, refine_by_colour, small_cut
 from diffusionseg.attentioncut.colour_cut import colour_log_density, colour_log_ratio, contrast_weights
 
 
@@ -52,6 +52,23 @@ def test_what_is_sure_at_the_border_may_stay():
     assert truth[:, 0].any()
     found = colour_cut(shifted, truth.astype(float))
     assert (found & truth).sum() / (found | truth).sum() > 0.9
+
+
+def test_a_distinct_object_is_cut_the_same_whatever_the_constants():
+    image, disc = scene(90, 140)
+    assert cut_stability(image, disc.astype(float), small_cut(image, disc.astype(float))) > 0.95
+
+
+def test_where_constants_decide_stability_is_low_and_later_cuts_are_not_made():
+    noise = np.random.default_rng(3).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    y, x = np.mgrid[:60, :90]
+    blob = np.exp(-((y - 20) ** 2 + (x - 30) ** 2) / 200.0)
+    config = ColourCutConfig(smoothness=2.0)
+    cut = small_cut(noise, blob, config)
+    least = cut_stability(noise, blob, cut, config)
+    assert least < 0.7
+    # With `enough` out of reach the first variation ends it, so the result can only be higher.
+    assert least <= cut_stability(noise, blob, cut, config, enough=1.0) < 1
 
 
 def test_a_saliency_of_another_size_is_refused():

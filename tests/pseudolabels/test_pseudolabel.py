@@ -21,7 +21,7 @@ from diffusionseg.pseudolabels.photos import PhotoList
 from diffusionseg.pseudolabels.run import label
 from diffusionseg.synthesis import GateConfig
 
-ANY = PseudolabelConfig(gate=GateConfig(0, 1, 1, 1, 0, 0))
+ANY = PseudolabelConfig(gate=GateConfig(0, 1, 1, 1, 0, 0), min_stability=0)
 FEATURES = FeatureConfig(timesteps=(50,))
 
 
@@ -138,6 +138,17 @@ def test_what_decoder_and_colours_agree_on_is_kept(model):
     assert label("a", 0, Image.fromarray(image), unsure)[1] == "attention and cut disagree"
     frame = make_prediction((~disc).astype(np.float32), image, model.predict_config)
     assert label("a", 0, Image.fromarray(image), frame)[0] is None
+
+
+def test_objects_that_depend_on_the_constants_are_left_out(model):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    blob = np.zeros((60, 80), np.float32)
+    blob[20:40, 25:50] = 1
+    prediction = make_prediction(blob, noise, dataclasses.replace(model.predict_config, refine="none"))
+    config = PseudolabelConfig(cut=ColourCutConfig(prior=1.0, smoothness=2.0))
+    assert label("a", 0, Image.fromarray(noise), prediction, config) == (None, "unstable")
+    trusting = dataclasses.replace(config, min_stability=0)
+    assert label("a", 0, Image.fromarray(noise), prediction, trusting)[1] == ""
 
 
 def test_large_photographs_are_stored_smaller(model):

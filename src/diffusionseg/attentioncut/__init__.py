@@ -1,7 +1,13 @@
 """AttentionCut: attention maps to masks by an exact minimum cut. Pure functions on arrays, without torch."""
 
 from diffusionseg.attentioncut.aggregate import aggregate_cross, aggregate_self
-from diffusionseg.attentioncut.colour_cut import ColourCutConfig, colour_cut, refine_by_colour
+from diffusionseg.attentioncut.colour_cut import (
+    ColourCutConfig,
+    colour_cut,
+    cut_stability,
+    refine_by_colour,
+    small_cut,
+)
 from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
@@ -17,6 +23,7 @@ __all__ = [
     "aggregate_self",
     "attention_cut",
     "colour_cut",
+    "cut_stability",
     "energy",
     "min_cut",
     "object_probability",
@@ -24,6 +31,7 @@ __all__ = [
     "pairwise_weights",
     "pseudo_mask",
     "refine_by_colour",
+    "small_cut",
     "soft_mask",
     "unary_energy",
 ]

@@ -4,7 +4,7 @@ from diffusionseg.backbone.attention_layers import AttentionLayer, attention_lay
 from diffusionseg.backbone.attention_maps import AttentionMaps
 from diffusionseg.backbone.attention_tap import AttentionTap
 from diffusionseg.backbone.conditioning import Conditioning
-from diffusionseg.backbone.device import resolve_device, resolve_dtype
+from diffusionseg.backbone.device import computes_bfloat16, resolve_device, resolve_dtype
 from diffusionseg.backbone.errors import BackboneLoadError, DeviceUnavailableError
 from diffusionseg.backbone.feature_tap import FeatureTap
 from diffusionseg.backbone.inversion import invert, sample
@@ -20,6 +20,7 @@ __all__ = [
     "DeviceUnavailableError",
     "FeatureTap",
     "attention_layers",
+    "computes_bfloat16",
     "invert",
     "resolve_device",
     "resolve_dtype",

@@ -56,3 +56,17 @@ def resolve_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torc
     if not isinstance(resolved, torch.dtype) or not resolved.is_floating_point:
         raise ValueError(f"dtype {dtype!r} is unknown: use float32, float16, bfloat16 or float64")
     return resolved
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 matrices itself.
+
+    A CPU that does not (no AMX, no AVX512-BF16, no Arm BF16) emulates them, hundreds of times slower than float32.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if device.type == "cpu":
+        # Older versions of PyTorch cannot tell; float32 is never very wrong.
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    return False

@@ -37,6 +37,13 @@ def pseudolabel(
     min_agreement: Annotated[
         float, typer.Option(help="Smallest overlap (IoU) of the decoder's mask and the colour cut's, 0 to 1.")
     ] = 0.5,
+    min_stability: Annotated[
+        float, typer.Option(help="Smallest overlap (IoU) of the colour cut with those of varied constants, 0 to 1.")
+    ] = 0.7,
+    cut_side: Annotated[
+        int | None,
+        typer.Option(min=8, help="Longer side in pixels at which photographs are cut; default: the decoder's."),
+    ] = None,
     max_side: Annotated[int, typer.Option(help="Longer side in pixels that larger photographs are stored at.")] = 256,
     batch_size: Annotated[int, typer.Option(min=1, help="Photographs in one U-Net call.")] = 8,
     device: options.Device = "auto",
@@ -56,9 +63,11 @@ def pseudolabel(
         backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
         segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
         cut = segmenter.predict_config.cut
+        cut = replace(cut, prior=cut.prior if prior is None else prior, side=cut_side or cut.side)
         settings = PseudolabelConfig(
             gate=replace(GateConfig(), max_border=max_border, min_agreement=min_agreement),
-            cut=cut if prior is None else replace(cut, prior=prior),
+            cut=cut,
+            min_stability=min_stability,
             max_side=max_side,
         )
         with console.progress() as bar:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from diffusionseg.backbone import computes_bfloat16
+
 PATCH = 4
 """Pixels per latent cell and side."""
 
@@ -101,7 +103,7 @@ def autoencoder_steps(
         if rng.random() < 0.5:
             chosen = chosen[:, :, ::-1]
         batch = torch.from_numpy(np.ascontiguousarray(chosen)).permute(0, 3, 1, 2).to(device).float() / 255
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
             latent_error, pixel_error = autoencoder_loss(vae, components, batch)
         optimizer.zero_grad(set_to_none=True)
         (latent_error + pixel_error).backward()  # type: ignore[no-untyped-call]

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from diffusionseg.backbone import computes_bfloat16
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -116,7 +118,7 @@ def velocity_loss(
     alpha = alphas_cumprod.to(latents)[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
-    with torch.autocast(latents.device.type, torch.bfloat16):
+    with torch.autocast(latents.device.type, torch.bfloat16, enabled=computes_bfloat16(latents.device)):
         prediction = model(noisy, timesteps, tokens)
     errors = functional.mse_loss(prediction.float(), target, reduction="none").mean((1, 2, 3))
     return errors.mean(), errors.detach(), timesteps

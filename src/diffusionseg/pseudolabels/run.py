@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffusionseg.attentioncut import refine_by_colour
+from diffusionseg.attentioncut import cut_stability, refine_by_colour, small_cut
 from diffusionseg.data import (
     ImageError,
     ManifestMismatch,
@@ -136,11 +136,15 @@ def label(
     """The pair of one photograph and its prediction, not refined by the cut, or the reason why it is left out."""
     config = config or PseudolabelConfig()
     image, saliency = np.asarray(photo), prediction.saliency
-    found = refine_by_colour(image, saliency, config.cut) > 0.5
+    cut = small_cut(image, saliency, config.cut)
+    found = refine_by_colour(image, saliency, config.cut, cut) > 0.5
     quality = measure(np.where(found, np.uint8(255), np.uint8(0)), mask_iou(found, prediction.mask), 1.0)
     reason = reject_reason(quality, config.gate)
     if reason is not None:
         return None, reason
+    least = config.min_stability
+    if least and cut_stability(image, saliency, cut, config.cut, least) < least:
+        return None, "unstable"
     boxes, _ = mask_boxes(found)
     meta = {"class": "", "source": name, "box": boxes[0], "size": list(photo.size), "quality": asdict(quality)}
     return Sample(place, _encoded(photo, found, saliency, config.max_side), meta), ""
