@@ -15,18 +15,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
-from diffusionseg.backbone import AttentionTap, Backbone
-from diffusionseg.backbone.schedule import add_noise
+from diffusionseg.backbone import Backbone
 from diffusionseg.data import read_image
 from diffusionseg.evaluation import box_iou
-from diffusionseg.exploitation.features import as_tensor, squeeze
 from diffusionseg.masks import mask_boxes
+from diffusionseg.pretraining import JudgeConfig
+from diffusionseg.pretraining.judge import centre_box
+from diffusionseg.pretraining.photo_attention import photo_attention
 
-SHARE = (0.05, 0.60)
+SHARE = JudgeConfig().share
 """Images whose box covers this share are also reported apart: elsewhere the whole frame is a good guess."""
+MIN_TOKENS = 16
+"""Layers from 4×4 positions on are compared."""
 
 
 def main() -> None:
@@ -49,7 +51,8 @@ def main() -> None:
     examples = []
     for number, item in enumerate(items):
         image = np.asarray(read_image(args.images / item["image"]))
-        maps = attention_of(backbone, image, item["objects"][0]["name"], timesteps, args.noises)
+        name = item["objects"][0]["name"]
+        maps = photo_attention(backbone, image, name, timesteps, args.noises, min_tokens=MIN_TOKENS)
         examples.append((image, item["objects"][0]["box"], maps))
         print(f"\r{number + 1}/{len(items)}", end="", flush=True)
     rows = [row(name, examples, boxes) for name, boxes in variants(examples)]
@@ -58,28 +61,13 @@ def main() -> None:
     (args.out / "ablation.md").write_text(table(rows))
 
 
-def attention_of(backbone, image, name, timesteps, noises):
-    """Maps of every layer from 4×4 to 32×32: {layer: (h, w)} of cross- and {layer: (N, N)} of self-attention."""
-    side = backbone.image_size
-    latents = backbone.encode_images(as_tensor([squeeze(image, side)], backbone.device))
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((noises, *latents.shape[1:]), generator=generator).to(latents)
-    conditioning = backbone.encode_prompts([f"a photo of a {name}"] * noises, [name] * noises)
-    with AttentionTap(backbone, conditioning, min_tokens=16) as tap:
-        for t in timesteps:
-            backbone.denoise(add_noise(latents, noise, float(backbone.alphas_cumprod[t])), t, conditioning)
-    maps = tap.maps()
-    cross = {k: v.mean(0).numpy() for k, v in maps.cross.items()}
-    affinity = {k: v.mean(0).numpy() for k, v in maps.self_.items()}
-    return cross, affinity, maps.grids
-
-
 def cut_box(example, cross_sizes, self_sizes, config):
     """Box of the largest part of the cut, or None."""
-    image, _, (cross, affinity, grids) = example
-    chosen = [m for k, m in cross.items() if grids[k][0] in cross_sizes]
-    names = [k for k in affinity if grids[k][0] in self_sizes]
-    result = attention_cut(chosen, [affinity[k] for k in names], [grids[k] for k in names], image, config)
+    image, _, maps = example
+    cross = [m[0].numpy() for k, m in maps.cross.items() if maps.grids[k][0] in cross_sizes]
+    names = [k for k in maps.self_ if maps.grids[k][0] in self_sizes]
+    affinities = [maps.self_[k][0].numpy() for k in names]
+    result = attention_cut(cross, affinities, [maps.grids[k] for k in names], image, config)
     boxes, _ = mask_boxes(result.pseudo_mask == 255)
     return boxes[0] if boxes else None
 
@@ -87,17 +75,9 @@ def cut_box(example, cross_sizes, self_sizes, config):
 def variants(examples):
     """(name, boxes) of every variant."""
     base = AttentionCutConfig()
-    frames = [(0, 0, e[0].shape[1], e[0].shape[0]) for e in examples]
-    yield "whole frame", frames
-    for share in (0.5, 0.7):
-        yield (
-            f"centre box {share}",
-            [
-                (w * (1 - share) / 2, h * (1 - share) / 2, w * (1 + share) / 2, h * (1 + share) / 2)
-                for _, _, w, h in frames
-            ],
-        )
-    sizes = sorted({grid[0] for e in examples[:1] for grid in e[2][2].values()}, reverse=True)
+    for name, share in (("whole frame", 1.0), ("centre box 0.5", 0.5), ("centre box 0.7", 0.7)):
+        yield name, [centre_box(image.shape[1], image.shape[0], share) for image, _, _ in examples]
+    sizes = sorted({grid[0] for grid in examples[0][2].grids.values()}, reverse=True)
     finest, two = sizes[:1], sizes[:2]
     for cross in ([s] for s in sizes):
         yield f"cross {cross}, self {finest}", [cut_box(e, cross, finest, base) for e in examples]

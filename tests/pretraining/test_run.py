@@ -1,7 +1,6 @@
 """Pretraining end to end on a handful of coloured photographs."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pyarrow as pa
@@ -13,38 +12,12 @@ from safetensors.torch import load_file
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.pretraining import (
-    GeneratorConfig,
     PretrainConfig,
     class_names,
     pretrain,
     read_class_file,
     read_photos,
 )
-
-CONFIG = PretrainConfig(
-    image_size=32,
-    steps=6,
-    batch_size=4,
-    autoencoder_steps=3,
-    save_every=3,
-    warmup=2,
-    generator=GeneratorConfig(sample_size=8, channels=(32, 64), text_width=64, text_layers=1),
-)
-
-SHORT = dataclasses.replace(CONFIG, steps=1, autoencoder_steps=1)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Photographs of two classes in sub-folders, one of them damaged."""
-    rng = np.random.default_rng(0)
-    for name in ("red square", "blue square"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(4):
-            pixels = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
-    (tmp_path / "photos" / "red square" / "broken.png").write_bytes(b"\x89PNG nothing")
-    return tmp_path / "photos"
 
 
 def test_folder_and_parquet_give_the_same_photographs(folder, tmp_path):
@@ -87,35 +60,16 @@ def test_class_file_errors_name_the_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path, one_thread):
+def test_pretrained_folder_loads_and_every_checkpoint_is_drawn(folder, tmp_path, config):
     photos = read_photos([folder], 32)
-    device = torch.device("cpu")
-    general = {"red square": "square"}
-
-    whole = pretrain(photos, photos.names, general, tmp_path / "whole", CONFIG, device=device)
-
-    class Stop(Exception):
-        pass
-
-    def stop(stage, done, total, values):
-        if stage == "generator" and done == CONFIG.steps:
-            raise Stop
-
-    with pytest.raises(Stop):
-        pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device, report=stop)
-    parts = pretrain(photos, photos.names, general, tmp_path / "parts", CONFIG, device=device)
-
-    one, other = (load_file(tmp_path / run / "checkpoint.safetensors") for run in ("whole", "parts"))
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    model = pretrain(
+        photos, photos.names, {"red square": "square"}, tmp_path / "run", config, device=torch.device("cpu")
+    )
     for name in ("step-000003.png", "step-000006.png"):
-        with Image.open(tmp_path / "parts" / "samples" / name) as grid:
+        with Image.open(tmp_path / "run" / "samples" / name) as grid:
             assert grid.size == (4 * 32, 2 * (32 + 14))
-    for name in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
-        assert (whole / name).read_bytes() == (parts / name).read_bytes()
-    lines = [json.loads(x) for x in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
-    assert [x["step"] for x in lines] == sorted({x["step"] for x in lines})
 
-    backbone = Backbone.from_pretrained(whole, device="cpu")
+    backbone = Backbone.from_pretrained(model, device="cpu")
     assert backbone.prediction_type == "v_prediction"
     assert (backbone.image_size, backbone.downscale, backbone.latent_channels) == (32, 4, 12)
     assert backbone.encode_prompts(["a photo of a red square"], ["red square"]).spans == ((5, 6),)
@@ -123,18 +77,18 @@ def test_pretrained_folder_loads_and_resuming_changes_nothing(folder, tmp_path, 
     assert picture.shape == (1, 3, 32, 32)
 
 
-def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path):
+def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path, short):
     photos = read_photos([folder], 32)
     device = torch.device("cpu")
-    pretrain(photos, photos.names, {}, tmp_path / "run", SHORT, device=device)
+    pretrain(photos, photos.names, {}, tmp_path / "run", short, device=device)
     before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
     inverted = dataclasses.replace(photos, images=255 - photos.images)
     finished = tmp_path / "run" / "model"
     for changed, what, general, start in (
-        (dataclasses.replace(SHORT, learning_rate=1.0), "learning_rate", {}, None),
-        (SHORT, "photos_sha256", {}, None),
-        (SHORT, "general", {"red square": "square"}, None),
-        (SHORT, "start_from", {}, finished),
+        (dataclasses.replace(short, learning_rate=1.0), "learning_rate", {}, None),
+        (short, "photos_sha256", {}, None),
+        (short, "general", {"red square": "square"}, None),
+        (short, "start_from", {}, finished),
     ):
         some = inverted if what == "photos_sha256" else photos
         with pytest.raises(ValueError, match=what):
@@ -143,26 +97,26 @@ def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_a_finished_model_and_from_nothing_else(folder, tmp_path):
+def test_a_run_starts_from_a_finished_model_and_from_nothing_else(folder, tmp_path, short):
     photos = read_photos([folder], 32)
     device = torch.device("cpu")
-    first = pretrain(photos, photos.names, {}, tmp_path / "first", SHORT, device=device)
-    tiny = dataclasses.replace(SHORT, learning_rate=1e-12)
+    first = pretrain(photos, photos.names, {}, tmp_path / "first", short, device=device)
+    tiny = dataclasses.replace(short, learning_rate=1e-12)
     second = pretrain(photos, photos.names, {}, tmp_path / "second", tiny, device=device, start_from=first)
     for name in ("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"):
         one, other = load_file(first / name), load_file(second / name)
         assert all(torch.equal(one[key], other[key]) for key in one)
     with pytest.raises(ValueError, match="nowhere: is no finished model folder"):
-        pretrain(photos, photos.names, {}, tmp_path / "third", SHORT, device=device, start_from=tmp_path / "nowhere")
-    wide = dataclasses.replace(SHORT, generator=dataclasses.replace(SHORT.generator, channels=(64, 64)))
+        pretrain(photos, photos.names, {}, tmp_path / "third", short, device=device, start_from=tmp_path / "nowhere")
+    wide = dataclasses.replace(short, generator=dataclasses.replace(short.generator, channels=(64, 64)))
     with pytest.raises(ValueError, match="do not fit"):
         pretrain(photos, photos.names, {}, tmp_path / "fourth", wide, device=device, start_from=first)
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_the_run_before_anything_is_overwritten(folder, tmp_path):
+def test_a_loss_that_is_no_number_stops_the_run_before_anything_is_overwritten(folder, tmp_path, short):
     photos = read_photos([folder], 32)
-    wild = dataclasses.replace(SHORT, steps=30, learning_rate=1e12, warmup=0, save_every=30)
+    wild = dataclasses.replace(short, steps=30, learning_rate=1e12, warmup=0, save_every=30)
     with pytest.raises(ValueError, match="the loss is"):
         pretrain(photos, photos.names, {}, tmp_path / "run", wild, device=torch.device("cpu"))
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists()

@@ -22,10 +22,20 @@ def pretrain(
     config: options.Config = None,
     classes_file: Annotated[
         Path | None,
-        typer.Option(help="TOML file: classes = [names to train on], [general] name = wider word."),
+        typer.Option(
+            help="TOML file with a list classes (names to train on) and, if wanted, a table general (name = wider word)."
+        ),
     ] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Model folder of an earlier run whose weights this one continues.")
+    ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with boxes.jsonl and its photographs, in images/ or beside it. Each checkpoint is measured by "
+            "how well attention finds their objects and by the loss on them. They are never trained on.",
+            metavar="DIR",
+        ),
     ] = None,
     image_size: Annotated[int, typer.Option(help="Side of the training squares in pixels.")] = 64,
     steps: Annotated[int, typer.Option(help="Optimiser steps of the generator.")] = 10_000,
@@ -37,7 +47,8 @@ def pretrain(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
-    """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. No mask or box is read."""
+    """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. Nothing is trained on a mask
+    or box; those of --judge only measure."""
     with console.errors_named():
         from diffusionseg.backbone import resolve_device
         from diffusionseg.pretraining import (
@@ -46,6 +57,7 @@ def pretrain(
             class_names,
             pretrain,
             read_class_file,
+            read_judged_photos,
             read_photos,
         )
 
@@ -65,10 +77,20 @@ def pretrain(
         for line in photos.unreadable:
             console.note(f"left out: {line}")
         console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
+        judged = None if judge is None else read_judged_photos(judge, photos)
+        if judged is not None:
+            for name in judged.trained_on:
+                console.note(f"not judged by {name}: it is trained on")
+            console.note(f"judged by {len(judged)} photographs of {len(set(judged.names))} classes")
+        numbers: dict[str, float] = {}
         with console.progress() as bar:
             tasks: dict[str, TaskID] = {}
 
             def report(stage: str, done: int, total: int, values: dict[str, float]) -> None:
+                if stage == "judge":
+                    numbers.update(values)
+                    console.note(f"step {done}: " + "  ".join(f"{k} {v:.3f}" for k, v in values.items()))
+                    return
                 if stage not in tasks:
                     tasks[stage] = bar.add_task(stage, total=total)
                 shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
@@ -82,10 +104,12 @@ def pretrain(
                 settings,
                 device=where,
                 start_from=start_from,
+                judged=judged,
                 report=report,
             )
     console.note(f"generator written to {folder}")
     if json:
-        console.result({"model": str(folder), "photographs": len(photos), "unreadable": list(photos.unreadable)})
+        unreadable = list(photos.unreadable)
+        console.result({"model": str(folder), "photographs": len(photos), "unreadable": unreadable, "judge": numbers})
     if photos.unreadable:
         raise typer.Exit(1)

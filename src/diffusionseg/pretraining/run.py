@@ -34,6 +34,8 @@ from diffusionseg.pretraining.generator import (
     build_scheduler,
     velocity_loss,
 )
+from diffusionseg.pretraining.judge import CORLOC, check_judged, judge, judge_panels
+from diffusionseg.pretraining.judged_photos import JudgedPhotos
 from diffusionseg.pretraining.photos import Photos
 from diffusionseg.pretraining.samples import write_sample_grid
 from diffusionseg.pretraining.saving import (
@@ -53,7 +55,8 @@ from diffusionseg.training import (
 )
 
 Report = Callable[[str, int, int, dict[str, float]], None]
-"""Called as report(stage, done steps, all steps, values)."""
+"""Called as report(stage, done, all, values): stages `autoencoder` and `generator` after steps, `judging` after
+photographs, and `judge` with the numbers of the checkpoint after so many steps."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,17 @@ def pretrain(
     *,
     device: torch.device,
     start_from: Path | None = None,
+    judged: JudgedPhotos | None = None,
     report: Report = lambda *_: None,
 ) -> Path:
     """Train on `photos` and write a Stable-Diffusion-layout folder to OUT/model; returns that folder.
 
     `vocabulary` holds the class names whose words become tokens. `start_from` is a finished model folder whose
-    autoencoder, tokenizer, text encoder and U-Net the run continues. OUT also gets metrics.jsonl, curves.png, a grid of
-    samples at every checkpoint, and the checkpoint, from which an interrupted run resumes bit for bit on the same
-    machine. Raises ValueError when OUT holds another run, naming what differs, and when the loss is no number.
+    autoencoder, tokenizer, text encoder and U-Net the run continues. `judged` are annotated photographs that measure
+    every checkpoint (see `judge`); they change nothing that is trained, and a run may go on with or without them. OUT
+    also gets metrics.jsonl, curves.png, a grid of samples at every checkpoint, and the checkpoint, from which an
+    interrupted run resumes bit for bit on the same machine. Raises ValueError when OUT holds another run, naming what
+    differs, when the loss is no number, and when the generator's size or tokenizer does not allow judging.
     """
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
@@ -124,7 +130,11 @@ def pretrain(
     _check_same_run(out, config, photos, vocabulary, general, start_from)
     model_dir = out / "model"
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
+    if judged is not None:
+        check_judged(judged, tokenizer, config.generator)
     vae, components = _autoencoder(photos, model_dir / "vae", config, start_from, device, report)
+    # The same weights whether the autoencoder has just been trained or was there already.
+    torch.manual_seed(config.seed)
     model = build_generator(config.generator, len(tokenizer), tokenizer.model_max_length)
     if start_from is not None:
         load_generator(model, start_from)
@@ -133,9 +143,28 @@ def pretrain(
 
     def draw(step: int) -> None:
         path = out / "samples" / f"step-{step:06d}.png"
-        write_sample_grid(path, model, average.weights, vae.to(device), tokenizer, photos.names, config.seed)
+        if not path.exists():
+            write_sample_grid(path, model, average.weights, vae.to(device), tokenizer, photos.names, config.seed)
 
-    _train_generator(model, average, photos, general, tokenizer, components, out, config, device, report, draw)
+    def look(step: int, journal: Journal) -> None:
+        """Judge and draw the checkpoint after `step` steps, where that is not done yet."""
+        if judged is not None and not any(r["step"] == step and CORLOC in r for r in journal.records()):
+            values = judge(
+                judged,
+                model,
+                average.weights,
+                vae.to(device),
+                tokenizer,
+                components,
+                lambda done, total: report("judging", done, total, {}),
+            )
+            journal.write(step, **values)
+            report("judge", step, config.steps, values)
+        names = dict.fromkeys(name for record in journal.records() for name in record)
+        journal.plot({"loss": ["loss"], "learning rate": ["lr"], **judge_panels(names)})
+        draw(step)
+
+    _train_generator(model, average, photos, general, tokenizer, components, out, config, device, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
@@ -250,14 +279,17 @@ def _train_generator(
     config: PretrainConfig,
     device: torch.device,
     report: Report,
-    draw: Callable[[int], None],
+    look: Callable[[int, Journal], None],
 ) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
     )
     resumed = load_checkpoint(out, model, average, optimizer)
     first = resumed[0] if resumed else 0
-    journal = Journal(out, first)
+    journal = Journal(out, first, of_checkpoint=(CORLOC,))
+    if first:
+        # What a killed run left undone at its last checkpoint.
+        look(first, journal)
     alphas = build_scheduler().alphas_cumprod
     forward: Any = torch.compile(model) if device.type == "cuda" else model
     model.train()
@@ -287,5 +319,6 @@ def _train_generator(
             report("generator", step + 1, config.steps, values)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             save_checkpoint(out, step + 1, model, average, optimizer, {"photos": len(photos)})
-            journal.plot({"loss": ["loss"], "learning rate": ["lr"]})
-            draw(step + 1)
+            paused = time.monotonic()
+            look(step + 1, journal)
+            started += time.monotonic() - paused

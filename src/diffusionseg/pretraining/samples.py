@@ -17,6 +17,8 @@ from diffusionseg.backbone import Backbone, Conditioning, sample
 from diffusionseg.backbone.ddim import timestep_schedule
 from diffusionseg.data import atomic_write
 from diffusionseg.pretraining.generator import Generator, build_scheduler
+from diffusionseg.pretraining.photo_attention import PROMPT
+from diffusionseg.synthesis.prompts import make_prompt
 
 CLASSES = 8
 """Most classes in a grid."""
@@ -48,6 +50,7 @@ def write_sample_grid(
         text_encoders=[drawing.text_encoder],
         tokenizers=[tokenizer],
         scheduler_config=dict(build_scheduler().config),
+        device=next(drawing.parameters()).device,
     )
     shown = [names[i * len(names) // min(len(names), CLASSES)] for i in range(min(len(names), CLASSES))]
     side = backbone.image_size
@@ -55,20 +58,21 @@ def write_sample_grid(
     for row, name in enumerate(shown):
         top = row * (side + CAPTION)
         ImageDraw.Draw(sheet).text((2, top), name, fill="black")
-        for column, picture in enumerate(_pictures(backbone, name, seed)):
+        for column, picture in enumerate(draw(backbone, [name] * EACH, seed)):
             sheet.paste(picture, (column * side, top + CAPTION))
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     atomic_write(path, buffer.getvalue())
 
 
-def _pictures(backbone: Backbone, name: str, seed: int) -> list[Image.Image]:
-    side = backbone.image_size // backbone.downscale
-    noise = torch.randn((EACH, backbone.latent_channels, side, side), generator=torch.Generator().manual_seed(seed)).to(
-        backbone.device
-    )
-    named = backbone.encode_prompts([f"a photo of a {name}"] * EACH)
-    both = Conditioning.concat([backbone.empty_prompt(EACH), named])
+@torch.no_grad()
+def draw(backbone: Backbone, names: Sequence[str], seed: int) -> list[Image.Image]:
+    """A picture of each of `names`, of the generator's own size; what noise each place gets depends on `seed` alone."""
+    side, count = backbone.image_size // backbone.downscale, len(names)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((count, backbone.latent_channels, side, side), generator=generator).to(backbone.device)
+    named = backbone.encode_prompts([make_prompt(PROMPT, name) for name in names])
+    both = Conditioning.concat([backbone.empty_prompt(count), named])
 
     def guided(latents: Tensor, timestep: int) -> Tensor:
         without, with_name = backbone.denoise(torch.cat([latents, latents]), timestep, both).chunk(2)

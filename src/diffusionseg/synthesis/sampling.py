@@ -63,9 +63,17 @@ def check_request(backbone: Backbone, class_names: Sequence[str], config: Synthe
                 )
 
 
-@torch.no_grad()
 def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig) -> list[SyntheticPair]:
     """Make the pairs of one U-Net call: always `call_size` rows, the last draft repeated where fewer are given."""
+    prompts, images, maps = draw_group(backbone, drafts, config)
+    return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
+
+
+@torch.no_grad()
+def draw_group(
+    backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig
+) -> tuple[list[str], NDArray[np.uint8], AttentionMaps]:
+    """Prompts, images (B, H, W, 3) and attention of one U-Net call of `call_size` rows B, before any cut."""
     rows = [*drafts, *[drafts[-1]] * (config.call_size - len(drafts))]
     prompts = [_prompt(d, config) for d in rows]
     conditioning = backbone.encode_prompts(prompts, [d.class_name for d in rows])
@@ -76,7 +84,7 @@ def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: Synthe
         maps = maps.merge(_reread(backbone, latents, conditioning, fresh, config))
     pixels = backbone.decode_latents(latents)
     images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
+    return prompts, images, maps
 
 
 def _prompt(one: Draft, config: SynthesisConfig) -> str:

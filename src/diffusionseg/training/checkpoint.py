@@ -28,8 +28,9 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     # Clones: safetensors refuses tensors that share memory, as tied weights do.
     payload = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
-    meta = {"step": str(step), "updates": str(average.updates), "state": json.dumps(state, sort_keys=True)}
-    atomic_write(directory / NAME, save(payload, metadata=meta))
+    # One entry, since safetensors writes several in random order, and equal runs are to leave equal files.
+    run = json.dumps({"step": step, "updates": average.updates, "state": state}, sort_keys=True)
+    atomic_write(directory / NAME, save(payload, metadata={"run": run}))
     remove_leftovers(directory / NAME)
 
 
@@ -56,8 +57,9 @@ def load_checkpoint(
             meta = file.metadata()
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: damaged checkpoint ({error}); delete it to start again") from error
-    if not meta or not {"step", "updates", "state"} <= set(meta):
+    if not meta or "run" not in meta:
         raise ValueError(f"{path}: is no checkpoint of this program; use another --out")
+    run = json.loads(meta["run"])
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
@@ -68,10 +70,10 @@ def load_checkpoint(
         raise ValueError(f"{path}: belongs to another model ({error}); use another --out") from error
     device = next(module.parameters()).device
     average.weights = {k: v.to(device) for k, v in parts["average"].items()}
-    average.updates = int(meta["updates"])
+    average.updates = int(run["updates"])
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in parts["optimizer"].items():
         index, _, slot = name.partition(".")
         slots.setdefault(int(index), {})[slot] = value
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(meta["step"]), json.loads(meta["state"])
+    return int(run["step"]), run["state"]

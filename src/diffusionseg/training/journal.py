@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 from diffusionseg.data import atomic_write
 
 
 class Journal:
-    """Appends one JSON object a line to DIR/metrics.jsonl; a resumed run drops lines that it will write again."""
+    """Appends one JSON object a line to DIR/metrics.jsonl; a resumed run drops lines that it will write again.
 
-    def __init__(self, directory: Path, resume_step: int = 0) -> None:
+    Steps count from 0, so a run of `resume_step` finished steps goes on with the step of that number. A line with a
+    value named in `of_checkpoint` tells about the checkpoint after as many steps as it says, and stays.
+    """
+
+    def __init__(self, directory: Path, resume_step: int = 0, of_checkpoint: Collection[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / "metrics.jsonl"
-        kept = [r for r in self.records() if r["step"] < resume_step] if resume_step else []
-        atomic_write(self.path, "".join(json.dumps(r) + "\n" for r in kept).encode())
+
+        def kept(record: dict[str, float]) -> bool:
+            stays = not record.keys().isdisjoint(of_checkpoint)
+            return record["step"] < resume_step or (stays and record["step"] == resume_step)
+
+        lines = [json.dumps(r) + "\n" for r in self.records() if kept(r)] if resume_step else []
+        atomic_write(self.path, "".join(lines).encode())
 
     def write(self, step: int, **values: float) -> None:
         """Append the values of one step."""
@@ -48,7 +58,9 @@ class Journal:
         for axes, (title, names) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
             for name in names:
                 if name in series:
-                    axes.plot(*series[name], label=name, linewidth=1.2)
+                    # A line of one point would not be seen.
+                    marker = "." if len(series[name][0]) == 1 else ""
+                    axes.plot(*series[name], label=name, linewidth=1.2, marker=marker)
             axes.set(title=title, xlabel="step")
             axes.grid(alpha=0.3)
             if axes.lines:

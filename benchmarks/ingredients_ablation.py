@@ -1,0 +1,289 @@
+"""What does each ingredient of AttentionCut earn?
+
+Every row cuts the same images with the same attention, from a plain threshold to the whole of AttentionCut. It is
+measured twice: by CorLoc of the cut itself on annotated photographs, whose own class is the prompt, and by the saliency
+that a decoder, trained on synthetic pairs whose pseudo-masks were cut that way, finds in other photographs. The quality
+gate is the same for every row ("passed" counts), and every decoder is trained on the same number of pairs ("used"): as
+many as the poorest row has.
+
+Masks and boxes of humans only measure. Constants are to be chosen on one half of the photographs ("choose") and
+believed on the other ("report"). An interrupted run goes on where it was.
+
+    python benchmarks/ingredients_ablation.py --photos ECSSD --boxes-dir TINY_IMAGENET_VAL --out ingredients
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from attention_ablation import SHARE, table
+from attention_ablation import row as corloc_row
+from decoder_ablation import baseline
+from decoder_ablation import row as saliency_row
+from PIL import Image
+
+from diffusionseg import mini
+from diffusionseg.attentioncut import (
+    AttentionCutConfig,
+    AttentionCutResult,
+    aggregate_cross,
+    aggregate_self,
+    attention_cut,
+)
+from diffusionseg.attentioncut.aggregate import finest_grid
+from diffusionseg.backbone import AttentionMaps, Backbone
+from diffusionseg.backbone.threads import available_cores, side_by_side
+from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_boxes, read_image, read_json_object
+from diffusionseg.evaluation import SaliencyAccumulator
+from diffusionseg.exploitation import DiffusionSeg, TrainConfig, train
+from diffusionseg.exploitation.identity import describe_pairs
+from diffusionseg.exploitation.settings import differing, to_json
+from diffusionseg.masks import mask_boxes, refine
+from diffusionseg.pretraining.judge import centre_box
+from diffusionseg.pretraining.photo_attention import photo_attention
+from diffusionseg.synthesis import SynthesisConfig
+from diffusionseg.synthesis.gate import measure, reject_reason
+from diffusionseg.synthesis.prompts import assign_class, class_names
+from diffusionseg.synthesis.sampling import check_request, draft, draw_group
+
+VARIANTS = {
+    "cross-attention alone, Otsu's threshold": {"smoothness": 0.0},
+    "+ spread once along self-attention": {"smoothness": 0.0, "propagate": 1},
+    "+ spread four times along self-attention": {"smoothness": 0.0, "propagate": 4},
+    "+ min-cut along self-attention, at any distance": {"sigma": 1e6},
+    "+ edges that fade with distance (AttentionCut, default)": {},
+    "AttentionCut, cross-attention spread once before": {"propagate": 1},
+}
+"""Changes against AttentionCut's defaults. At smoothness 0 the least cut is the unary term's threshold, Otsu's."""
+REFERENCE = "a centred ellipse over 70 % of both sides"
+"""What a guess gets."""
+SYNTHESIS = SynthesisConfig()
+"""How images are drawn and which pairs are good; annotated photographs are read as synthesis reads finished images."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="data set with photographs and masks")
+    parser.add_argument("--boxes-dir", type=Path, required=True, help="folder with images/ and boxes.jsonl")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--classes", type=Path, help="names that the generator knows, one a line; default mini's")
+    parser.add_argument("--places", type=int, default=400, help="images to synthesise, before the quality gate")
+    parser.add_argument("--seed", type=int, default=0, help="of the synthetic images and of training")
+    parser.add_argument("--pairs", type=int, help="most pairs for a decoder; default as many as the poorest row has")
+    parser.add_argument("--steps", type=int, default=600, help="training steps of each decoder")
+    parser.add_argument("--limit", type=int, help="only the first photographs of either set")
+    args = parser.parse_args()
+    backbone = Backbone.from_pretrained(args.model)
+    names = class_names(args.classes.read_text().splitlines()) if args.classes else mini.class_names()
+    photos = find_pairs(args.photos)[: args.limit]
+    annotated = read_boxes(args.boxes_dir / "boxes.jsonl")
+    annotated = [item for item in annotated if item.objects and item.objects[0].name in names][: args.limit]
+    if not annotated:
+        parser.error(f"--boxes-dir {args.boxes_dir}: no object of {', '.join(names)}")
+
+    read = read_annotated(backbone, args.boxes_dir / "images", annotated, args.out / "annotated")
+    drawn = draw(backbone, names, args.places, args.seed, args.out / "drawn")
+    passed = {name: good_pairs(drawn, changes) for name, changes in VARIANTS.items()}
+    # A row without any pair gets no decoder.
+    count = args.pairs or min(filter(None, map(len, passed.values())), default=0)
+    examples = [(load(path)[0], item.objects[0].box, None) for path, item in zip(read, annotated, strict=True)]
+    centres = [centre_box(image.shape[1], image.shape[0], 0.7) for image, _, _ in examples]
+    guess = located(REFERENCE, examples, centres)
+    rows = [guess | {"passed": "", "used": ""} | scores(baseline(photos))]
+    for name, pairs in passed.items():
+        boxes = [largest_box(cut(path, VARIANTS[name])) for path in read]
+        rows.append(located(name, examples, boxes) | {"passed": len(pairs), "used": len(pairs[:count])})
+    config = TrainConfig(steps=args.steps, views=2, seed=args.seed)
+    facts = {
+        "generator": backbone.fingerprint,
+        "annotated photographs": len(annotated),
+        f"of them with a box of {SHARE[0]:.0%} to {SHARE[1]:.0%}": sum(map(is_middling, examples)),
+        "photographs with masks": len(photos),
+        "synthetic images": args.places,
+        "training steps": args.steps,
+    }
+    write(args.out, facts, rows)
+    for row, pairs in zip(rows[1:], passed.values(), strict=True):
+        if pairs:
+            row |= judged(backbone, pairs[:count], config, photos, args.out / "decoders" / slug(row["variant"]))
+            write(args.out, facts, rows)
+
+
+def on_all_cores(
+    backbone: Backbone, what: str, work: Callable[[Backbone, Any], Any], items: Sequence[Any]
+) -> Iterator[Any]:
+    """`work(replica, item)` of every item, in order; on a CPU on one core each and side by side, as in synthesis."""
+    on_cpu = backbone.device.type == "cpu"
+    workers = available_cores() if on_cpu else 1
+    replicas: SimpleQueue[Backbone] = SimpleQueue()
+    for _ in range(workers):
+        replicas.put(backbone.replica())
+
+    def one(item: Any) -> Any:
+        replica = replicas.get()
+        try:
+            return work(replica, item)
+        finally:
+            replicas.put(replica)
+
+    with side_by_side(workers, one_core_each=on_cpu) as pool:
+        for number, result in enumerate(pool.map(one, items), 1):
+            print(f"\r{what} {number}/{len(items)}", end="\n" if number == len(items) else "", flush=True)
+            yield result
+
+
+def read_annotated(backbone: Backbone, images: Path, items: list, folder: Path) -> list[Path]:
+    """Files with each annotated photograph and its attention to its own class."""
+    timesteps, noises = SYNTHESIS.reread_timesteps, SYNTHESIS.reread_noises
+    claim(folder, {"generator": backbone.fingerprint, "timesteps": timesteps, "noises": noises})
+    files = {folder / f"{slug(item.image)}.npz": item for item in items}
+
+    def work(replica: Backbone, path: Path) -> None:
+        item = files[path]
+        image = np.asarray(read_image(images / item.image))
+        save(path, image, photo_attention(replica, image, item.objects[0].name, timesteps, noises))
+
+    list(on_all_cores(backbone, "photographs read", work, [path for path in files if not path.exists()]))
+    return list(files)
+
+
+def draw(backbone: Backbone, names: Sequence[str], places: int, seed: int, folder: Path) -> list[Path]:
+    """Files with the first image of each place of a synthetic set and the attention it was drawn with."""
+    check_request(backbone, names, SYNTHESIS)
+    made_with = {key: value for key, value in to_json(SYNTHESIS).items() if key not in ("cut", "gate", "attempts")}
+    claim(folder, {"generator": backbone.fingerprint, "classes": names, "seed": seed, "config": made_with})
+    files = {folder / f"{index:06d}.npz": index for index in range(places)}
+
+    def work(replica: Backbone, path: Path) -> None:
+        one = draft(seed, files[path], 0, assign_class(files[path], names))
+        _, images, maps = draw_group(replica, [one], SYNTHESIS)
+        save(path, images[0], maps)
+
+    list(on_all_cores(backbone, "images drawn", work, [path for path in files if not path.exists()]))
+    return list(files)
+
+
+def claim(folder: Path, made_with: dict[str, Any]) -> None:
+    """Say in a folder what its files are made with; ends the program where they were made with something else."""
+    made_with = json.loads(json_bytes(made_with))
+    record = folder / "made_with.json"
+    if record.exists() and (names := differing(read_json_object(record), made_with)):
+        raise SystemExit(f"{folder}: made with other settings ({', '.join(names)} differ); use another --out")
+    atomic_write(record, json_bytes(made_with))
+
+
+def save(path: Path, image: np.ndarray, maps: AttentionMaps) -> None:
+    """Keep an image and the means over layers of its attention, with which every cut begins."""
+    grid = finest_grid(list(maps.grids.values()))
+    cross, affinity = ([m[0].cpu().numpy() for m in kind.values()] for kind in (maps.cross, maps.self_))
+    means = aggregate_cross(cross, grid), aggregate_self(affinity, [maps.grids[name] for name in maps.self_], grid)
+    buffer = io.BytesIO()
+    np.savez(buffer, image=image, cross=means[0].astype(np.float32), affinity=means[1].astype(np.float32))
+    atomic_write(path, buffer.getvalue())
+
+
+def load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image (H, W, 3), cross-attention (h, w) and affinity (N, N) from `save`."""
+    with np.load(path, allow_pickle=False) as file:
+        return file["image"], file["cross"], file["affinity"]
+
+
+def cut(path: Path, changes: dict) -> AttentionCutResult:
+    """AttentionCut of a file from `save`."""
+    image, cross, affinity = load(path)
+    return attention_cut([cross], [affinity], [cross.shape], image, replace(AttentionCutConfig(), **changes))
+
+
+def good_pairs(drawn: list[Path], changes: dict) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Images and pseudo-masks of one variant that the quality gate lets pass."""
+    pairs = []
+    for path in drawn:
+        result = cut(path, changes)
+        quality = measure(result.pseudo_mask, result.agreement, result.confidence)
+        if reject_reason(quality, SYNTHESIS.gate) is None:
+            pairs.append((load(path)[0], result.pseudo_mask))
+    return pairs
+
+
+def largest_box(result: AttentionCutResult) -> tuple[int, int, int, int] | None:
+    """Box of the largest part of a cut."""
+    boxes, _ = mask_boxes(result.pseudo_mask == 255)
+    return boxes[0] if boxes else None
+
+
+def is_middling(example: tuple) -> bool:
+    """Whether a photograph's box is of middling size, as `attention_ablation` has it."""
+    image, (x0, y0, x1, y1), _ = example
+    return SHARE[0] <= (x1 - x0) * (y1 - y0) / (image.shape[0] * image.shape[1]) <= SHARE[1]
+
+
+def located(name: str, examples: list, boxes: list) -> dict[str, Any]:
+    """CorLoc of one variant."""
+    found = corloc_row(name, examples, boxes)
+    return {"variant": name} | {f"CorLoc {k}": v for k, v in found.items() if isinstance(v, float)}
+
+
+def judged(backbone: Backbone, pairs: list, config: TrainConfig, photos: list, folder: Path) -> dict[str, float]:
+    """Train a decoder on one variant's pairs and measure it on photographs; a finished one is not made again."""
+    claim(folder, {"generator": backbone.fingerprint, "pairs": describe_pairs(pairs), "training": to_json(config)})
+    record, judges = folder / "scores.json", [str(photo.image.resolve()) for photo in photos]
+    before = read_json_object(record) if record.exists() else {}
+    if before.get("photographs") == judges:
+        return before["scores"]
+    model = train(backbone, pairs, folder, train_config=config, report=progress)
+    found = scores(measured(model, photos))
+    atomic_write(record, json_bytes({"photographs": judges, "scores": found}))
+    return found
+
+
+def progress(done: int, steps: int, _: dict[str, float]) -> None:
+    """Say how far the training is."""
+    print(f"\rsteps trained {done}/{steps}", end="\n" if done == steps else "", flush=True)
+
+
+def measured(model: DiffusionSeg, photos: list) -> dict[str, Any]:
+    """IoU, accuracy and maxFβ of a decoder after the guided filter, on the halves of `decoder_ablation`."""
+
+    def work(replica: Backbone, photo: Any) -> tuple[np.ndarray, np.ndarray]:
+        image = np.asarray(read_image(photo.image))
+        coarse = DiffusionSeg(replica, model.decoder, model.feature_config).saliency([image])[0]
+        return refine(coarse, image, "guided"), np.asarray(Image.open(photo.mask).convert("L")) > 0
+
+    parts = [SaliencyAccumulator(), SaliencyAccumulator()]
+    half = (len(photos) + 1) // 2
+    for place, (saliency, truth) in enumerate(on_all_cores(model.backbone, "photographs judged", work, photos)):
+        parts[place >= half].update(np.clip(saliency, 0, 1), truth)
+    return saliency_row("", *parts)
+
+
+def scores(row: dict[str, Any]) -> dict[str, float]:
+    """The measures in a row of `decoder_ablation`."""
+    return {key: value for key, value in row.items() if key not in ("variant", "training s")}
+
+
+def write(out: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Print the table and keep it; what is not there yet stays empty."""
+    whole = [{key: row.get(key, "") for key in rows[0]} for row in rows]
+    text = f"{table(whole)}\n{', '.join(f'{key}: {value}' for key, value in facts.items())}\n"
+    print(f"\n{text}", flush=True)
+    atomic_write(out / "ingredients.json", json_bytes({"made with": facts, "rows": whole}))
+    atomic_write(out / "ingredients.md", text.encode())
+
+
+def slug(name: str) -> str:
+    """A name as a file's."""
+    return re.sub(r"\W+", "-", name).strip("-").lower()
+
+
+if __name__ == "__main__":
+    main()
