@@ -23,7 +23,7 @@ def pretrain(
     classes_file: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with a list classes (names to train on) and, if wanted, a table general (name = wider word)."
+            help="TOML file: a list classes (names to train on) and, if wanted, a table general (name = wider word)."
         ),
     ] = None,
     start_from: Annotated[
