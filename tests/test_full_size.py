@@ -1,8 +1,8 @@
 """Stable Diffusion 1.5, 2.1 and XL at full size with random weights: synthesis with AttentionCut, inversion
 and features run, in bounded memory.
 
-Pictures are smaller than the models' own where that saves minutes on two cores; the layers, widths and weights are those
-of the published models.
+Pictures are smaller than the models' own where that saves minutes on two cores; layers, widths and weights are those of
+the published models.
 """
 
 from __future__ import annotations

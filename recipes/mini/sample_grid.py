@@ -1,6 +1,6 @@
 """A hundred pictures of randomly chosen class names, to be recognised by a person.
 
-    python recipes/mini/sample_grid.py --model mini --out recipes/mini/samples.png
+    python recipes/mini/sample_grid.py --model mini --out recipes/mini/samples.jpg
 
 `--classes FILE` draws from the names in a file, one a line; by default from those that the generator was trained on
 last. Writes the grid with the names below the pictures, and beside it the same grid without them, to judge blindly.
@@ -37,8 +37,8 @@ def main() -> None:
         pictures += draw(backbone, names[row * SIDE : (row + 1) * SIDE], args.seed + row)
         print(f"\r{len(pictures)}/{SIDE * SIDE}", end="", flush=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(pictures, names).save(args.out, optimize=True)
-    sheet(pictures, [""] * len(names)).save(args.out.with_stem(args.out.stem + "-blind"), optimize=True)
+    sheet(pictures, names).save(args.out, optimize=True, quality=85)
+    sheet(pictures, [""] * len(names)).save(args.out.with_stem(args.out.stem + "-blind"), optimize=True, quality=85)
 
 
 def sheet(pictures: list[Image.Image], captions: list[str]) -> Image.Image:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffusionseg.backbone import Backbone, DeviceUnavailableError, resolve_device, resolve_dtype
+from diffusionseg.backbone import (
+    Backbone,
+    DeviceUnavailableError,
+    computes_bfloat16,
+    resolve_device,
+    resolve_dtype,
+)
 
 
 @pytest.fixture
@@ -68,3 +74,17 @@ def test_cuda_in_half_agrees_with_the_cpu(saved, noise):
     assert gpu.dtype == torch.float16
     outputs = [b.denoise(noise(1, 4, 16, 16).to(b.device), 500, b.encode_prompts(["a cat"])) for b in (cpu, gpu)]
     torch.testing.assert_close(outputs[1].cpu(), outputs[0], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({"bf16": True}, True), ({"avx2": True}, False)],
+)
+def test_a_processor_computes_bfloat16_where_it_says_so(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert computes_bfloat16(torch.device("cpu")) is expected
+
+
+def test_no_processor_computes_bfloat16_where_pytorch_cannot_tell(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert computes_bfloat16(torch.device("cpu")) is False
