@@ -56,6 +56,7 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
         ("synth --classes cat --out A --device toaster", "toaster"),
         ("train nowhere --out R", "nowhere"),
         ("train . --out R --timesteps a", "--timesteps"),
+        ("pretrain . --out M --resume", "--resume: M holds no run"),
         ("predict nowhere --out P", "nowhere"),
         ("predict . --out P --weights nowhere", "nowhere"),
         ("predict . --out P --type poster", "poster"),

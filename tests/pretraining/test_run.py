@@ -1,6 +1,7 @@
 """Pretraining end to end on a handful of coloured photographs."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -111,6 +112,20 @@ def test_a_run_starts_from_a_finished_model_and_from_nothing_else(folder, tmp_pa
     wide = dataclasses.replace(short, generator=dataclasses.replace(short.generator, channels=(64, 64)))
     with pytest.raises(ValueError, match="do not fit"):
         pretrain(photos, photos.names, {}, tmp_path / "fourth", wide, device=device, start_from=first)
+
+
+@pytest.mark.slow
+def test_runs_that_start_from_the_same_weights_elsewhere_end_with_the_same_bytes(folder, tmp_path, short, one_thread):
+    photos = read_photos([folder], 32)
+    device = torch.device("cpu")
+    first = pretrain(photos, photos.names, {}, tmp_path / "first", short, device=device)
+    longer = dataclasses.replace(short, steps=3, learning_rate=1e-2, warmup=0, average_decay=0.0)
+    here = pretrain(photos, photos.names, {}, tmp_path / "here", longer, device=device, start_from=first)
+    copy = shutil.copytree(first, tmp_path / "elsewhere" / "weights")
+    there = pretrain(photos, photos.names, {}, tmp_path / "there", longer, device=device, start_from=copy)
+    for name in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        assert (here / name).read_bytes() == (there / name).read_bytes()
+        assert (here / name).read_bytes() != (first / name).read_bytes()
 
 
 @pytest.mark.slow

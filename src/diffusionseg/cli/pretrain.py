@@ -27,7 +27,10 @@ def pretrain(
         ),
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Model folder of an earlier run whose weights this one continues.")
+        Path | None,
+        typer.Option(
+            help="Model folder of an earlier run, or mini, whose weights this one continues.", metavar="MODEL"
+        ),
     ] = None,
     judge: Annotated[
         Path | None,
@@ -45,11 +48,22 @@ def pretrain(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 500,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Only go on with the run in OUT, which happens anyway; an error if there is none."
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. Nothing is trained on a mask
     or box; those of --judge only measure."""
     with console.errors_named():
+        if resume and not (out / "pretrain.json").is_file():
+            raise ValueError(
+                f"--resume: {out} holds no run (no pretrain.json); check --out, or begin one without --resume"
+            )
+        from diffusionseg import mini
         from diffusionseg.backbone import resolve_device
         from diffusionseg.pretraining import (
             GeneratorConfig,
@@ -103,7 +117,7 @@ def pretrain(
                 out,
                 settings,
                 device=where,
-                start_from=start_from,
+                start_from=mini.model_path() if start_from == Path(mini.NAME) else start_from,
                 judged=judged,
                 report=report,
             )
