@@ -36,7 +36,7 @@ def min_energy_of_a_constant_cut(probability):
 @pytest.mark.parametrize(
     ("family", "millions", "form", "native", "side", "grids", "layers"),
     [
-        ("sd15", 860, "epsilon", 512, 512, {(16, 16), (32, 32)}, 10),
+        ("sd15", 860, "epsilon", 512, 256, {(16, 16), (32, 32)}, 10),
         ("sd21", 866, "v_prediction", 768, 256, {(16, 16), (32, 32)}, 10),
         ("sdxl", 2567, "epsilon", 1024, 512, {(16, 16), (32, 32)}, 70),
     ],
