@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from diffusionseg.backbone import Backbone
 from diffusionseg.cli.app import app
 from diffusionseg.pretraining import (
     GeneratorConfig,
@@ -23,7 +22,7 @@ from diffusionseg.pretraining import (
 )
 from diffusionseg.pretraining.autoencoder import build_autoencoder, fit_patch_components
 from diffusionseg.pretraining.captions import train_tokenizer
-from diffusionseg.pretraining.generator import build_generator, build_scheduler
+from diffusionseg.pretraining.generator import as_backbone, build_generator, build_scheduler
 from diffusionseg.pretraining.judge import (
     centre_box,
     check_judged,
@@ -108,13 +107,7 @@ def test_every_photograph_is_noised_once_in_every_part_of_the_schedule():
 
 def test_attention_of_a_photograph_is_a_mean_of_one_row(parts, judge_config):
     model, vae, tokenizer, _ = parts
-    backbone = Backbone(
-        unet=model.unet,
-        vae=vae,
-        text_encoders=[model.text_encoder],
-        tokenizers=[tokenizer],
-        scheduler_config=dict(build_scheduler().config),
-    )
+    backbone = as_backbone(model, vae, tokenizer)
     image = np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)
     read = functools.partial(photo_attention, backbone, image, "red square", min_tokens=16)
     maps = read((300, 600), 3)

@@ -143,7 +143,7 @@ def test_sizes_of_photographs_and_latents_must_agree():
 
 
 def test_learning_rate_rises_and_falls():
-    from diffusionseg.pretraining.run import learning_rate
+    from diffusionseg.pretraining.config import learning_rate
 
     rates = [learning_rate(s, PretrainConfig(steps=100, warmup=10)) for s in range(100)]
     assert rates[0] == pytest.approx(5e-5)

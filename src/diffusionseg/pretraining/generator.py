@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from diffusionseg.backbone import computes_bfloat16
+from diffusionseg.backbone import Backbone, computes_bfloat16
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,25 @@ def build_scheduler() -> DDIMScheduler:
         set_alpha_to_one=True,
         timestep_spacing="trailing",
         steps_offset=1,
+    )
+
+
+def with_weights(model: Generator, weights: Mapping[str, Tensor]) -> Generator:
+    """A copy of `model` with other weights, ready to be used; `model` is left alone."""
+    other = copy.deepcopy(model).eval()
+    other.load_state_dict(weights)
+    return other
+
+
+def as_backbone(model: Generator, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> Backbone:
+    """A generator in training as everything else reads one, on its own device."""
+    return Backbone(
+        unet=model.unet,
+        vae=vae,
+        text_encoders=[model.text_encoder],
+        tokenizers=[tokenizer],
+        scheduler_config=dict(build_scheduler().config),
+        device=next(model.parameters()).device,
     )
 
 

@@ -3,7 +3,6 @@ denoises them. The annotation measures; nothing is trained on it, nor on its pho
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,7 +20,14 @@ from diffusionseg.evaluation.corloc import box_area
 from diffusionseg.exploitation.features import as_tensor
 from diffusionseg.masks import mask_boxes
 from diffusionseg.pretraining.autoencoder import PATCH, PatchComponents
-from diffusionseg.pretraining.generator import Generator, GeneratorConfig, build_scheduler, velocity_loss
+from diffusionseg.pretraining.generator import (
+    Generator,
+    GeneratorConfig,
+    as_backbone,
+    build_scheduler,
+    velocity_loss,
+    with_weights,
+)
 from diffusionseg.pretraining.judge_config import JudgeConfig
 from diffusionseg.pretraining.judged_photos import Box, JudgedPhotos
 from diffusionseg.pretraining.photo_attention import PROMPT, photo_attention
@@ -71,8 +77,7 @@ def judge(
     Raises ValueError where the loss is no number.
     """
     config = judged.config
-    averaged = copy.deepcopy(model).eval()
-    averaged.load_state_dict(weights)
+    averaged = with_weights(model, weights)
     captions = [make_prompt(PROMPT, name) for name in judged.names]
     tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     losses = validation_loss(
@@ -80,14 +85,7 @@ def judge(
     )
     if not all(map(math.isfinite, losses.values())):
         raise ValueError("the loss of the averaged weights is no number; start again with a lower --learning-rate")
-    backbone = Backbone(
-        unet=averaged.unet,
-        vae=vae,
-        text_encoders=[averaged.text_encoder],
-        tokenizers=[tokenizer],
-        scheduler_config=dict(build_scheduler().config),
-        device=next(averaged.parameters()).device,
-    )
+    backbone = as_backbone(averaged, vae, tokenizer)
     found: list[Box | None] = []
     for number, (image, name) in enumerate(zip(judged.images, judged.names, strict=True), 1):
         found.append(find_object(backbone, image, name, config))

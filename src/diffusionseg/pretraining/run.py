@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,15 @@ from transformers import CLIPTokenizer
 
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
 from diffusionseg.pretraining.autoencoder import (
-    PATCH,
     PatchComponents,
     autoencoder_steps,
     build_autoencoder,
     fit_patch_components,
 )
 from diffusionseg.pretraining.captions import caption, train_tokenizer
+from diffusionseg.pretraining.config import PretrainConfig, learning_rate
 from diffusionseg.pretraining.generator import (
     Generator,
-    GeneratorConfig,
     build_generator,
     build_scheduler,
     velocity_loss,
@@ -57,50 +56,6 @@ from diffusionseg.training import (
 Report = Callable[[str, int, int, dict[str, float]], None]
 """Called as report(stage, done, all, values): stages `autoencoder` and `generator` after steps, `judging` after
 photographs, and `judge` with the numbers of the checkpoint after so many steps."""
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """How a small generator is trained."""
-
-    image_size: int = 64
-    """Side of the training squares in pixels, a multiple of 16."""
-    steps: int = 10_000
-    """Optimiser steps of the U-Net and text encoder."""
-    batch_size: int = 48
-    """Photographs in a step."""
-    learning_rate: float = 5e-4
-    """Peak of the cosine schedule."""
-    warmup: int = 500
-    """Steps of linear warm-up."""
-    final_fraction: float = 0.1
-    """Learning rate at the end, as a share of the peak."""
-    weight_decay: float = 0.01
-    """AdamW's decoupled decay."""
-    average_decay: float = 0.999
-    """Decay of the averaged weights that are saved."""
-    caption_drop: float = 0.1
-    """Share of empty captions."""
-    autoencoder_steps: int = 2500
-    """Optimiser steps of the autoencoder (batches of 24)."""
-    save_every: int = 500
-    """Steps between checkpoints."""
-    seed: int = 0
-    """Seed of everything random."""
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    """Size of the generator."""
-
-    def __post_init__(self) -> None:
-        if self.image_size % 16 or self.image_size <= 0:
-            raise ValueError(f"--image-size must be a positive multiple of 16, got {self.image_size}")
-        if self.generator.sample_size * PATCH != self.image_size:
-            raise ValueError(
-                f"generator.sample_size must be image_size / {PATCH} = {self.image_size // PATCH}, "
-                f"got {self.generator.sample_size}"
-            )
-        for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
 
 
 def pretrain(
@@ -237,15 +192,6 @@ def _train_autoencoder(
     ):
         report("autoencoder", step + 1, total, {"latent_mse": latent, "pixel_l1": pixel})
     return vae, components
-
-
-def learning_rate(step: int, config: PretrainConfig) -> float:
-    """Linear warm-up, then cosine down to `final_fraction` of the peak at the last step."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    cosine = 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
-    return float(config.learning_rate * (config.final_fraction + (1 - config.final_fraction) * cosine))
 
 
 def training_batch(

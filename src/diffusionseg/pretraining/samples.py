@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from transformers import CLIPTokenizer
 from diffusionseg.backbone import Backbone, Conditioning, sample
 from diffusionseg.backbone.ddim import timestep_schedule
 from diffusionseg.data import atomic_write
-from diffusionseg.pretraining.generator import Generator, build_scheduler
+from diffusionseg.pretraining.generator import Generator, as_backbone, with_weights
 from diffusionseg.pretraining.photo_attention import PROMPT
 from diffusionseg.synthesis.prompts import make_prompt
 
@@ -42,16 +41,7 @@ def write_sample_grid(
 ) -> None:
     """Write a PNG with four pictures that `model` with `weights` draws of each of up to eight of `names`, from the same
     noises at every call. `model` itself is left alone."""
-    drawing = copy.deepcopy(model).eval()
-    drawing.load_state_dict(weights)
-    backbone = Backbone(
-        unet=drawing.unet,
-        vae=vae,
-        text_encoders=[drawing.text_encoder],
-        tokenizers=[tokenizer],
-        scheduler_config=dict(build_scheduler().config),
-        device=next(drawing.parameters()).device,
-    )
+    backbone = as_backbone(with_weights(model, weights), vae, tokenizer)
     shown = [names[i * len(names) // min(len(names), CLASSES)] for i in range(min(len(names), CLASSES))]
     side = backbone.image_size
     sheet = Image.new("RGB", (EACH * side, len(shown) * (side + CAPTION)), "white")
