@@ -5,8 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from diffusionseg.masks import BilateralConfig, bilateral_solver, guided_filter, resize
-from diffusionseg.masks.bilateral import bilateral_grid, bistochastize, pixel_cells
+from diffusionseg.masks import (
+    BilateralConfig,
+    bilateral_solver,
+    bilateral_system,
+    guided_filter,
+    refine,
+    resize,
+    solve_bilateral,
+    working_copy,
+)
+from diffusionseg.masks.bilateral_grid import bilateral_grid, bistochastize, pixel_cells
 from diffusionseg.masks.guided import fast_guided_filter
 
 
@@ -66,6 +75,21 @@ def test_solution_is_that_of_the_dense_linear_system(image):
     expected = splat.T @ np.linalg.solve(matrix, splat @ (trust * target).ravel())
     solved = bilateral_solver(image, target, trust, config)
     assert np.allclose(solved.ravel(), expected, atol=1e-6)
+
+
+def test_one_system_serves_all_maps_of_an_image(image):
+    system = bilateral_system(image)
+    for seed in range(2):
+        target = np.random.default_rng(seed).random(image.shape[:2])
+        assert np.array_equal(solve_bilateral(system, target), bilateral_solver(image, target))
+
+
+def test_refine_takes_the_system_of_the_working_copy():
+    large = np.random.default_rng(0).integers(0, 255, (30, 2100, 3)).astype(np.uint8)
+    system = bilateral_system(working_copy(large))
+    assert system.shape == (10, 700)
+    saliency = np.linspace(0, 1, 32).reshape(4, 8)
+    assert np.array_equal(refine(saliency, large, "bilateral", bilateral=system), refine(saliency, large, "bilateral"))
 
 
 def test_distrusted_pixels_take_their_value_from_their_surroundings():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffusionseg.masks import BilateralConfig, bilateral_solver, guided_filter, refine, resize
+from diffusionseg.masks import TOKENCUT, BilateralConfig, bilateral_solver, guided_filter, refine, resize
 
 
 def naive_guided(guide, src, radius, eps):
@@ -88,7 +88,8 @@ def test_bilateral_solver_keeps_a_constant_map():
 
 def test_bilateral_defaults_are_those_of_tokencut():
     config = BilateralConfig()
-    assert (config.sigma_spatial, config.sigma_luma, config.sigma_chroma) == (16, 16, 8)
+    assert config == TOKENCUT
+    assert (config.sigma_spatial, config.sigma_luma, config.sigma_chroma, config.smoothness) == (16, 16, 8, 256)
 
 
 def test_resize_agrees_with_pillow():

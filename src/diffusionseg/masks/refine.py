@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from diffusionseg.masks.bilateral import BilateralConfig, bilateral_solver
+from diffusionseg.masks.bilateral import BilateralSystem, bilateral_system, solve_bilateral
+from diffusionseg.masks.bilateral_config import BilateralConfig
 from diffusionseg.masks.contracts import rgb_image, unit_map
 from diffusionseg.masks.guided import fast_guided_filter, guided_filter
 from diffusionseg.masks.resample import resize
@@ -27,13 +28,14 @@ def refine(
     *,
     radius: float = 0.5,
     eps: float = 1e-3,
-    bilateral: BilateralConfig | None = None,
+    bilateral: BilateralConfig | BilateralSystem | None = None,
 ) -> NDArray[np.float32]:
     """Bring a saliency (h, w) in [0, 1] of any size to the size of `image` (H, W, 3) uint8, along its edges.
 
     method: "none" resizes bilinearly; "guided" and "bilateral" then apply guided_filter or bilateral_solver.
     radius: of the guided filter, in cells of the given saliency, > 0 (at least 1 pixel, at most 1/8 of the image's
-    shorter side). eps: of the guided filter. bilateral: constants of the bilateral solver.
+    shorter side). eps: of the guided filter. bilateral: constants of the bilateral solver, or the system of this very
+    image's `working_copy`, made before for several maps.
 
     Returns (H, W) float32 in [0, 1].
     """
@@ -44,8 +46,7 @@ def refine(
     pixels = rgb_image("image", image)
     coarse = unit_map("saliency", saliency).astype(np.float64, copy=False)
     height, width = pixels.shape[:2]
-    shrink = math.ceil(max(height, width) / WORKING_SIDE)
-    small = (max(1, height // shrink), max(1, width // shrink))
+    shrink = _shrink(height, width)
     full: NDArray[np.floating[Any]]
     if method == "guided":
         cell = max(height / coarse.shape[0], width / coarse.shape[1])
@@ -55,12 +56,27 @@ def refine(
         else:
             full = fast_guided_filter(pixels, coarse, reach, eps, shrink)
     elif method == "bilateral":
-        smaller = np.asarray(Image.fromarray(pixels).resize(small[::-1], Image.Resampling.BOX))
-        full = _enlarge(bilateral_solver(smaller, resize(coarse, small), config=bilateral), height, width)
+        if not isinstance(bilateral, BilateralSystem):
+            bilateral = bilateral_system(working_copy(pixels), bilateral)
+        full = _enlarge(solve_bilateral(bilateral, resize(coarse, bilateral.shape)), height, width)
     else:
         full = _enlarge(coarse, height, width)
     clipped: NDArray[np.float32] = np.clip(full, 0.0, 1.0, out=full).astype(np.float32, copy=False)
     return clipped
+
+
+def working_copy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image (H, W, 3) that the bilateral solver works on: itself, or the smaller copy of a large one."""
+    height, width = image.shape[:2]
+    shrink = _shrink(height, width)
+    if shrink == 1:
+        return image
+    size = (max(1, width // shrink), max(1, height // shrink))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
+def _shrink(height: int, width: int) -> int:
+    return math.ceil(max(height, width) / WORKING_SIDE)
 
 
 def _enlarge(saliency: NDArray[np.floating[Any]], height: int, width: int) -> NDArray[np.float32]:
