@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusionseg.data.json_files import read_json_lines
-from diffusionseg.data.layouts import LayoutError
+from diffusionseg.data.layouts import Fault, LayoutError
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,19 @@ class ImageBoxes:
     """All objects, crowds (`iscrowd`) left out."""
 
 
-def read_boxes(path: Path) -> list[ImageBoxes]:
+@dataclass(frozen=True)
+class BoxSet:
+    """The boxes of a data set and the photographs they belong to."""
+
+    boxes: tuple[ImageBoxes, ...]
+    """One entry an image."""
+    images: dict[str, Path]
+    """Name in `boxes` to photograph, those that are there."""
+    faults: tuple[Fault, ...] = ()
+    """Images without photograph, annotations that cannot be read."""
+
+
+def read_box_lines(path: Path) -> list[ImageBoxes]:
     """The lines of a boxes.jsonl: image, width, height, objects (box, name, difficult, iscrowd).
 
     Raises LayoutError with file and line number for a missing entry, a wrong type, a box that is empty or has no four

@@ -1,25 +1,11 @@
-"""Folder layouts of saliency benchmarks."""
+"""Folder layouts of data sets with masks: as they are published, and as people have them after unpacking."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from diffusionseg.data.folder import find_images
-
-LAYOUTS = (
-    ("DUTS-TE", "DUTS-TE-Image", "DUTS-TE-Mask"),
-    ("DUTS-TR", "DUTS-TR-Image", "DUTS-TR-Mask"),
-    ("DUT-OMRON", "DUT-OMRON-image", "pixelwiseGT-new-PNG"),
-    ("ECSSD", "images", "ground_truth_mask"),
-    ("TokenCut", "img", "gt"),
-    ("images and masks", "images", "masks"),
-)
-"""(name, folder of photographs, folder of masks) as the data sets are published, and as TokenCut's scripts expect."""
-
-MASK_PATTERNS = ("*.png", "*.bmp", "*.tif", "*.tiff", "*.gif")
-"""Lossless files. In a JPEG the background is not exactly 0, and every non-zero pixel counts as object."""
 
 
 class LayoutError(ValueError):
@@ -27,79 +13,155 @@ class LayoutError(ValueError):
 
 
 @dataclass(frozen=True)
-class BenchmarkPair:
-    """A photograph and its ground truth."""
+class Fault:
+    """Something in a data set that cannot be used."""
 
-    stem: str
-    """Name without extension, with sub-folders, the same for both."""
-    image: Path
-    """The photograph."""
-    mask: Path
-    """Its ground-truth mask."""
+    file: str
+    """File or name that is concerned."""
+    reason: str
+    """What is wrong with it."""
 
 
-def recognise(root: Path) -> tuple[str, Path, Path]:
-    """(name of the layout, folder of photographs, folder of masks). Raises LayoutError for none or several."""
-    found = [(n, root / i, root / m) for n, i, m in LAYOUTS if (root / i).is_dir() and (root / m).is_dir()]
+@dataclass(frozen=True)
+class Layout:
+    """Where the photographs and the masks of a data set lie."""
+
+    name: str
+    """Name of the data set, or of the two folders where those could be anybody's."""
+    images: Path
+    """Folder of the photographs."""
+    masks: Path
+    """Folder of the masks; may be that of the photographs."""
+    partial: bool = False
+    """Whether only some of the photographs have a mask."""
+
+
+PUBLISHED = (
+    ("DUTS-TE", "DUTS-TE-Image", "DUTS-TE-Mask"),
+    ("DUTS-TR", "DUTS-TR-Image", "DUTS-TR-Mask"),
+    ("DUT-OMRON", "DUT-OMRON-image", "pixelwiseGT-new-PNG"),
+    ("DUT-OMRON", "DUT-OMRON-image", "DUT-OMRON-gt-pixelwise.zip/pixelwiseGT-new-PNG"),
+    ("ECSSD", "images", "ground_truth_mask"),
+    ("PASCAL-S", "datasets/imgs/pascal", "datasets/masks/pascal"),
+    ("CUB-200-2011", "images", "segmentations"),
+    ("CUB-200-2011", "CUB_200_2011/images", "segmentations"),
+    ("Oxford-IIIT Pet", "images", "annotations/trimaps"),
+    ("PASCAL VOC", "JPEGImages", "SegmentationClass"),
+)
+"""(name, folder of photographs, folder of masks) that no other data set has; upper and lower case do not matter."""
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "im")
+MASK_FOLDERS = ("masks", "mask", "gt", "gts", "ground_truth_mask", "ground_truth", "groundtruth", "ground-truth")
+"""Folders as re-packed sets name them (`imgs` and `gt` are also those of HKU-IS): the name of the set is told by the
+folder around them. A folder of photographs without one of masks may hold the masks itself."""
+
+NUMBERS = {
+    "ECSSD": 1000,
+    "DUTS-TE": 5019,
+    "DUTS-TR": 10553,
+    "DUT-OMRON": 5168,
+    "PASCAL-S": 850,
+    "HKU-IS": 4447,
+    "SOD": 300,
+    "CUB-200-2011": 11788,
+}
+"""Pairs of the whole data set as it is published."""
+
+
+def recognise(root: Path) -> Layout:
+    """The layout of a data set. Raises LayoutError for none or several."""
+    found = candidates(root)
     if not found:
-        known = ", ".join(f"{i}/ + {m}/" for _, i, m in LAYOUTS)
-        raise LayoutError(f"{root}: no known layout; it needs one of {known}")
+        known = ", ".join(f"{i}/ + {m}/" for _, i, m in PUBLISHED)
+        raise LayoutError(
+            f"{root}: no known layout; it needs one of {known}, images/ + masks/ (or image, imgs, img, im and mask, "
+            "gt, ground_truth …), or one folder with JPEG photographs and their PNG masks side by side"
+        )
     if len(found) > 1:
-        raise LayoutError(f"{root}: holds several sets ({', '.join(n for n, _, _ in found)}); name one folder of masks")
+        names = ", ".join(f"{layout.name} in {layout.masks}" for layout in found)
+        raise LayoutError(f"{root}: holds several sets ({names}); name one")
     return found[0]
 
 
-def find_pairs(root: Path) -> list[BenchmarkPair]:
-    """Photographs and masks of a data set, matched by name. Raises LayoutError naming what has no partner."""
-    _, images, masks = recognise(root)
-    photographs = _by_stem(images, ())
-    truths = _by_stem(masks, MASK_PATTERNS)
-    without_image, without_mask = sorted(truths.keys() - photographs), sorted(photographs.keys() - truths)
-    if without_image or without_mask:
-        parts = [
-            f"{len(stems)} {what} ({_first(stems)})"
-            for stems, what in ((without_image, "masks without image"), (without_mask, "images without mask"))
-            if stems
-        ]
-        raise LayoutError(f"{root}: {' and '.join(parts)}")
-    return [BenchmarkPair(stem, photographs[stem], truths[stem]) for stem in sorted(truths)]
+def candidates(root: Path) -> list[Layout]:
+    """The layouts that `root` or, where it has none, a folder at most two below has."""
+    for level in levels(root):
+        found = [layout for folder in level for layout in _layouts_of(folder)]
+        if found:
+            return found
+    return _side_by_side(root, root) if root.is_dir() else []
 
 
-def find_masks(directory: Path) -> list[tuple[str, Path]]:
-    """(stem with sub-folders, file) of every ground-truth mask.
-
-    `directory` holds the masks themselves or is the root of a data set in a known layout. Raises LayoutError where
-    there is none, several sets, JPEG masks, or two masks of one name.
-    """
-    inner = sorted({directory / masks for _, _, masks in LAYOUTS if (directory / masks).is_dir()})
-    if len(inner) > 1:
-        raise LayoutError(f"{directory}: holds several folders of masks ({', '.join(p.name for p in inner)}); name one")
-    folder = inner[0] if inner else directory
-    if not folder.is_dir():
-        raise LayoutError(f"{folder}: no such folder")
-    truths = _by_stem(folder, MASK_PATTERNS)
-    # Some copies of a set have the photographs beside their masks; those are no reason to refuse.
-    lossy = sorted(_by_stem(folder, ("*.jpg", "*.jpeg")).keys() - truths)
-    if lossy:
-        raise LayoutError(
-            f"{folder}: {len(lossy)} JPEG files without a PNG of that name ({_first(lossy)}); name the folder of the "
-            "masks, and convert JPEG masks from their originals, since JPEG blurs them"
-        )
-    if not truths:
-        raise LayoutError(f"{folder}: no mask (*.png) found")
-    return sorted(truths.items())
+def nearest(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
+    """The folders that fit on the first of these levels that has any: `root`, the folders in it, those in them."""
+    return next((found for level in levels(root) if (found := [p for p in level if fits(p)])), [])
 
 
-def _by_stem(folder: Path, patterns: tuple[str, ...]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for image in find_images([folder], include=(*patterns, *(p.upper() for p in patterns))):
-        stem = image.relative.with_suffix("").as_posix()
-        if stem in found:
-            raise LayoutError(f"{folder}: {found[stem].name} and {image.path.name} have the same name")
-        found[stem] = image.path
-    return found
+def levels(root: Path) -> Iterator[list[Path]]:
+    """The folder itself, then the visible folders in it, then those in them: archives are often unpacked into one."""
+    level = [root] if root.is_dir() else []
+    for _ in range(3):
+        yield level
+        level = [child for folder in level for child in _folders(folder)]
 
 
-def _first(names: Iterable[str], number: int = 5) -> str:
-    names = list(names)
-    return ", ".join(names[:number]) + (" …" if len(names) > number else "")
+def known_name(root: Path) -> str | None:
+    """The data set that a folder, or else the one around it, is named after."""
+    place = root.resolve()
+    for folder in (place, place.parent):
+        for name in NUMBERS:
+            if _letters(folder.name) == _letters(name):
+                return name
+    return None
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """The folder `path` below a folder, whatever its case; None where there is none."""
+    for part in path.split("/"):
+        exact = folder / part
+        if not exact.is_dir():
+            same = [child for child in _folders(folder) if child.name.casefold() == part.casefold()]
+            if not same:
+                return None
+            exact = same[0]
+        folder = exact
+    return folder
+
+
+def _layouts_of(folder: Path) -> list[Layout]:
+    found = {}
+    for name, images, masks in PUBLISHED:
+        place, truth = inside(folder, images), inside(folder, masks)
+        if place and truth:
+            # Some tools unpack an archive into a second folder of its own name.
+            place = inside(place, place.name) or place
+            found[place, truth] = Layout(name, place, truth, partial=name == "PASCAL VOC")
+    taken = {truth for _, truth in found}
+    places = [p for p in (inside(folder, name) for name in IMAGE_FOLDERS) if p]
+    truths = [p for p in (inside(folder, name) for name in MASK_FOLDERS) if p and p not in taken]
+    for place in places:
+        for truth in truths:
+            found[place, truth] = Layout(known_name(folder) or f"{place.name} and {truth.name}", place, truth)
+    return list(found.values()) or [layout for place in places for layout in _side_by_side(place, folder)]
+
+
+def _side_by_side(place: Path, around: Path) -> list[Layout]:
+    with os.scandir(place) as entries:
+        names = [Path(entry.name) for entry in entries if not entry.name.startswith(".")]
+    photographs = {p.stem for p in names if p.suffix.lower() in (".jpg", ".jpeg")}
+    if not any(p.stem in photographs for p in names if p.suffix.lower() == ".png"):
+        return []
+    return [Layout(known_name(around) or f"{place.name}, side by side", place, place)]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if not name.startswith((".", "__MACOSX"))]
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())

@@ -9,28 +9,56 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffusionseg.data import ImageError
-from diffusionseg.data.strict import strict_pillow
-
-FORMATS = ("PNG", "BMP", "TIFF", "GIF", "PPM", "WEBP")
-"""No JPEG: its levels are not those that were stored."""
-MAX_PIXELS = 100_000_000
-"""Pictures above this many pixels are refused from their header."""
+from diffusionseg.data.grey import read_grey
+from diffusionseg.data.images import ImageError
+from diffusionseg.data.mask_codings import coding_of, object_pixels
 
 
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Ground truth (H, W): True where a pixel is not zero. Raises ImageError naming a file that cannot be used."""
-    values = _read_grey(path)
-    return np.asarray(values > 0)
+def read_mask(path: Path, undecided: str | None = None) -> NDArray[np.bool_]:
+    """Ground truth (H, W): True where the object is, as its coding says (0/255, 0/1, labels of VOC, trimaps).
+
+    `undecided`, one of CHOICES, says what grey levels, void and border count as. Raises ImageError naming a file that
+    cannot be used, or that leaves pixels undecided without such a choice.
+    """
+    try:
+        return object_pixels(read_grey(path), undecided)
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise ImageError(str(path), str(error)) from None
+
+
+def read_mask_levels(path: Path) -> NDArray[Any]:
+    """Ground truth (H, W): bool, or where it is grey its levels (uint8, or float in 0…1) for a protocol to cut.
+
+    Raises ImageError naming a file that cannot be used, or that leaves other pixels undecided than grey ones.
+    """
+    picture = read_grey(path)
+    coding = coding_of(picture)
+    if "half" in coding.choices:
+        return _levels(picture.values)
+    if coding.choices:
+        raise ImageError(str(path), coding.question)
+    return object_pixels(picture)
 
 
 def read_saliency(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], bool]:
     """A predicted map as uint8 levels or float in 0…1 at `shape` (H, W), and whether it had to be resized to it.
 
     Maps of another size are resized bilinearly (over the area of a pixel when shrinking), as MOVE's evaluation does.
-    Raises ImageError naming a file that cannot be used, or whose sides are swapped.
+    Raises ImageError naming a file that cannot be used, whose sides are swapped, or that is a mask coded 0/1.
     """
-    values = _read_grey(path)
+    picture = read_grey(path)
+    highest = int(picture.values.max())
+    if picture.labels:
+        raise ImageError(str(path), "has a palette of labels, no saliency; save the object as white on black")
+    if highest == 1 or (picture.top > 255 and 0 < highest <= 255):
+        raise ImageError(
+            str(path),
+            f"has no level above {highest} of {picture.top}: a mask coded 0/{highest}, which is nearly black as a "
+            f"saliency map; save it as 0 and {picture.top}",
+        )
+    values = _levels(picture.values)
     if values.shape == shape:
         return values, False
     if values.shape == shape[::-1]:
@@ -42,33 +70,8 @@ def read_saliency(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], boo
     return np.clip(np.asarray(resized, dtype=np.float64), 0, 1), True
 
 
-def _read_grey(path: Path) -> NDArray[Any]:
-    """(H, W): uint8 levels, or float64 in 0…1 for 16-bit files."""
-    try:
-        with strict_pillow(), Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(str(path), f"{_size(image.size[::-1])} are more than {MAX_PIXELS} pixels")
-            return _levels(image, path)
-    except ImageError:
-        raise
-    # Damaged files make Pillow raise almost anything.
-    except Exception as error:
-        raise ImageError(str(path), f"cannot be read as a mask or saliency map ({error})") from error
-
-
-def _levels(image: Image.Image, path: Path) -> NDArray[Any]:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return np.asarray(image).astype(np.float64) / 65535
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
-    if image.mode in ("P", "RGB", "LA", "RGBA", "PA"):
-        rgba = np.asarray(image.convert("RGBA"))
-        if (rgba[..., 3] == 255).all() and (rgba[..., :1] == rgba[..., 1:3]).all():
-            return rgba[..., 0]
-        if image.mode == "P":
-            raise ImageError(str(path), "has a palette of colours; save the object as white on black")
-        raise ImageError(str(path), "is a colour or transparent picture; a mask or saliency map is grey")
-    raise ImageError(str(path), f"has mode {image.mode}; save it as 8-bit grey")
+def _levels(values: NDArray[Any]) -> NDArray[Any]:
+    return values if values.dtype == np.uint8 else values.astype(np.float64) / 65535
 
 
 def _size(shape: tuple[int, ...]) -> str:
