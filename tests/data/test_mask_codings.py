@@ -66,13 +66,16 @@ def test_masks_of_two_levels_need_no_choice(picture: GreyPicture, name: str, obj
 )
 def test_what_is_undecided_needs_a_choice(picture: GreyPicture, name: str, meant: dict[str, list[int]]) -> None:
     assert coding_of(picture).name.startswith(name)
+    # Where a protocol decides, no mask can be made without one.
     for choice in (None, *CHOICES):
         if choice in meant:
             assert object_pixels(picture, choice)[0, : len(meant[choice])].tolist() == meant[choice]
         else:
-            with pytest.raises(ValueError, match=f"{name}.*decide with --undecided {' or '.join(meant)}, or save"):
+            with pytest.raises(
+                ValueError, match=f"{name}.*decide with --undecided (protocol or )?{' or '.join(meant)}, or save"
+            ):
                 object_pixels(picture, choice)
-    with pytest.raises(ValueError, match="choose from object, half, background"):
+    with pytest.raises(ValueError, match="choose from protocol, object, half, background"):
         object_pixels(picture, "maybe")
 
 

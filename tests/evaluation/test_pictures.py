@@ -53,12 +53,14 @@ def test_labels_are_ground_truth_once_void_is_decided_and_never_a_prediction(tmp
 def test_grey_ground_truth_is_thresholded_by_choice_or_left_to_the_protocol(tmp_path):
     path = save(tmp_path / "soft.png", 0, 100, 200, 255)
     with pytest.raises(
-        ImageError, match=r"soft\.png: 4 grey levels; decide with --undecided object or half or background"
+        ImageError, match=r"soft\.png: 4 grey levels; decide with --undecided protocol or object or half or background"
     ):
         read_mask(path)
     assert [read_mask(path, choice).mean() for choice in ("object", "half", "background")] == [0.75, 0.5, 0.25]
     assert np.unique(read_mask_levels(path)).tolist() == [0, 100, 200, 255]
     assert read_mask_levels(save(tmp_path / "binary.png", 0, 1)).dtype == np.bool_
+    # Of a soft set: one level, of few votes.
+    assert np.unique(read_mask_levels(save(tmp_path / "faint.png", 0, 51))).tolist() == [0, 51]
 
 
 def test_a_turned_prediction_is_named(tmp_path):

@@ -2,13 +2,13 @@
 
 from diffusionseg.data.atomic import atomic_write, remove_leftovers
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, read_box
-from diffusionseg.data.datasets import Dataset, open_dataset, read_boxes
+from diffusionseg.data.datasets import Dataset, find_masks, open_dataset, read_boxes
 from diffusionseg.data.folder import InputImage, find_images, output_stems
 from diffusionseg.data.images import ImageError, read_image
 from diffusionseg.data.json_files import json_bytes, read_json_lines, read_json_object
 from diffusionseg.data.layouts import Fault, Layout, LayoutError, recognise
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
-from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_masks, find_pairs
+from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_pairs
 from diffusionseg.data.parquet import encoded_image, parquet_batches, parquet_rows
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox
 from diffusionseg.data.headers import upright_size
-from diffusionseg.data.layouts import Fault, Layout, LayoutError, nearest
+from diffusionseg.data.layouts import Fault, Layout, LayoutError
 from diffusionseg.data.pairs import MaskSet, read_masks
+from diffusionseg.data.places import nearest
 
 SPLITS = {"train": "1", "test": "0"}
 """What train_test_split.txt says of an image."""

@@ -9,7 +9,17 @@ from diffusionseg.data.boxes import BoxSet, ImageBoxes, read_box_lines
 from diffusionseg.data.coco_boxes import coco_boxes, find_coco, find_list
 from diffusionseg.data.cub import cub_boxes, cub_masks, find_cub
 from diffusionseg.data.layouts import MASK_FOLDERS, Fault, LayoutError, known_name, recognise
-from diffusionseg.data.pairs import MASK_PATTERNS, MaskSet, by_stem, masks_folder, read_masks, refuse_faults
+from diffusionseg.data.pairs import (
+    MASK_PATTERNS,
+    WITHOUT_IMAGE,
+    WITHOUT_MASK,
+    MaskSet,
+    by_stem,
+    masks_below,
+    masks_folder,
+    read_masks,
+    refuse_faults,
+)
 from diffusionseg.data.pets import find_pets, pets_masks
 from diffusionseg.data.voc import find_voc, voc_boxes, voc_masks
 
@@ -75,6 +85,22 @@ def read_boxes(path: Path) -> list[ImageBoxes]:
     if not dataset.boxes.boxes:
         raise LayoutError(f"{path}: holds no image")
     return list(dataset.boxes.boxes)
+
+
+def find_masks(directory: Path) -> list[tuple[str, Path]]:
+    """(stem with sub-folders, file) of every ground-truth mask.
+
+    `directory` holds the masks themselves or is the root of a data set in a known layout, whose default part is taken.
+    Raises LayoutError where there is none, several sets, JPEG masks, or two masks of one name.
+    """
+    for roots, masks_of in ((find_voc(directory), voc_masks), (find_cub(directory), cub_masks)):
+        root = _one(directory, roots)
+        found = masks_of(root) if root else None
+        if found is not None:
+            # Masks are scored without their photographs.
+            refuse_faults(directory, [f for f in found.faults if f.reason not in (WITHOUT_IMAGE, WITHOUT_MASK)])
+            return sorted(found.masks.items())
+    return masks_below(directory)
 
 
 def _one(root: Path, found: list[Path]) -> Path | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from diffusionseg.data.places import inside, levels
 
 
 class LayoutError(ValueError):
@@ -92,19 +93,6 @@ def candidates(root: Path) -> list[Layout]:
     return _side_by_side(root, root) if root.is_dir() else []
 
 
-def nearest(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
-    """The folders that fit on the first of these levels that has any: `root`, the folders in it, those in them."""
-    return next((found for level in levels(root) if (found := [p for p in level if fits(p)])), [])
-
-
-def levels(root: Path) -> Iterator[list[Path]]:
-    """The folder itself, then the visible folders in it, then those in them: archives are often unpacked into one."""
-    level = [root] if root.is_dir() else []
-    for _ in range(3):
-        yield level
-        level = [child for folder in level for child in _folders(folder)]
-
-
 def known_name(root: Path) -> str | None:
     """The data set that a folder, or else the one around it, is named after."""
     place = root.resolve()
@@ -113,19 +101,6 @@ def known_name(root: Path) -> str | None:
             if _letters(folder.name) == _letters(name):
                 return name
     return None
-
-
-def inside(folder: Path, path: str) -> Path | None:
-    """The folder `path` below a folder, whatever its case; None where there is none."""
-    for part in path.split("/"):
-        exact = folder / part
-        if not exact.is_dir():
-            same = [child for child in _folders(folder) if child.name.casefold() == part.casefold()]
-            if not same:
-                return None
-            exact = same[0]
-        folder = exact
-    return folder
 
 
 def _layouts_of(folder: Path) -> list[Layout]:
@@ -152,15 +127,6 @@ def _side_by_side(place: Path, around: Path) -> list[Layout]:
     if not any(p.stem in photographs for p in names if p.suffix.lower() == ".png"):
         return []
     return [Layout(known_name(around) or f"{place.name}, side by side", place, place)]
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir()]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names) if not name.startswith((".", "__MACOSX"))]
 
 
 def _letters(name: str) -> str:

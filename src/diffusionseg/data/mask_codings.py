@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from diffusionseg.data.grey import GreyPicture
 
-CHOICES = ("object", "half", "background")
-"""Undecided pixels are object (grey: any level but 0); grey is object above half; they are background (grey: any level
-but the highest)."""
+PROTOCOL = "protocol"
+CHOICES = (PROTOCOL, "object", "half", "background")
+"""Grey is cut where the protocol of an evaluation says; undecided pixels are object (grey: any level but 0); grey is
+object above half; undecided pixels are background (grey: any level but the highest)."""
 VOID = 255
 """Label of PASCAL VOC for pixels that belong to nothing."""
 CLASSES = 20
@@ -35,6 +36,13 @@ class Coding:
     """In few words."""
     choices: tuple[str, ...] = ()
     """Those of CHOICES that settle what it leaves undecided; empty where nothing is."""
+    faint: bool = False
+    """Whether its only level but 0 is neither 1 nor white: object, but grey where a choice says what grey is."""
+
+    @property
+    def grey(self) -> bool:
+        """Whether a protocol may cut it."""
+        return self.faint or PROTOCOL in self.choices
 
     @property
     def question(self) -> str:
@@ -55,9 +63,9 @@ def coding_of(picture: GreyPicture) -> Coding:
     if levels == {0}:
         return Coding(EMPTY)
     if len(levels) == 1:
-        return Coding(f"all object ({max(levels)})")
+        return Coding(f"all object ({max(levels)})", faint=max(levels) not in (1, picture.top))
     if len(levels) == 2 and 0 in levels:
-        return Coding(f"0/{max(levels)}")
+        return Coding(f"0/{max(levels)}", faint=max(levels) not in (1, picture.top))
     if 0 not in levels:
         return Coding(f"{len(levels)} grey levels without a background of 0", ("half", "background"))
     if VOID in levels and max(levels - {VOID}) <= CLASSES:
@@ -66,20 +74,17 @@ def coding_of(picture: GreyPicture) -> Coding:
 
 
 def object_pixels(picture: GreyPicture, undecided: str | None = None) -> NDArray[np.bool_]:
-    """True where the object is, (H, W). Raises ValueError where something is undecided and the choice settles it not.
-
-    A mask of 0 and one level between 1 and the highest is object at that level, unless a choice says that it is grey.
-    """
+    """True where the object is, (H, W). Raises ValueError where the choice does not settle what is undecided."""
     if undecided is not None and undecided not in CHOICES:
         raise ValueError(f"--undecided {undecided}: choose from {', '.join(CHOICES)}")
     coding, values = coding_of(picture), picture.values
-    if coding.choices and undecided not in coding.choices:
+    if coding.choices and (undecided not in coding.choices or undecided == PROTOCOL):
         raise ValueError(coding.question)
     if picture.labels:
         return np.asarray((values > 0) & ((values != VOID) | (undecided == "object")))
     if coding.name.startswith("trimap"):
         return np.asarray((values == OBJECT) | ((values == BORDER) & (undecided == "object")))
-    if undecided in (None, "object") or int(values.max()) == 1:
+    if undecided in (None, PROTOCOL, "object") or not (coding.choices or coding.faint):
         return np.asarray(values > 0)
     return np.asarray(values == picture.top if undecided == "background" else values > picture.top / 2)
 

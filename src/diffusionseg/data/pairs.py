@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusionseg.data.folder import find_images
-from diffusionseg.data.layouts import MASK_FOLDERS, Fault, Layout, LayoutError, candidates, inside, recognise
+from diffusionseg.data.layouts import MASK_FOLDERS, Fault, Layout, LayoutError, candidates, recognise
+from diffusionseg.data.places import inside
 
 MASK_PATTERNS = ("*.png", "*.bmp", "*.tif", "*.tiff", "*.gif")
 """Lossless files. In a JPEG the background is not exactly 0, and every non-zero pixel counts as object."""
@@ -75,12 +76,8 @@ def find_pairs(root: Path) -> list[BenchmarkPair]:
     return found.pairs()
 
 
-def find_masks(directory: Path) -> list[tuple[str, Path]]:
-    """(stem with sub-folders, file) of every ground-truth mask.
-
-    `directory` holds the masks themselves or is the root of a data set in a known layout. Raises LayoutError where
-    there is none, several sets, JPEG masks, or two masks of one name.
-    """
+def masks_below(directory: Path) -> list[tuple[str, Path]]:
+    """`find_masks` for a folder of masks, or a data set that is all of one part."""
     folder = masks_folder(directory)
     truths, twice = by_stem(folder, MASK_PATTERNS)
     refuse_faults(folder, twice)

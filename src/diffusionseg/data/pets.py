@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diffusionseg.data.layouts import Layout, nearest
+from diffusionseg.data.layouts import Layout
 from diffusionseg.data.pairs import MaskSet, read_masks
+from diffusionseg.data.places import nearest
 from diffusionseg.data.voc import read_split
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox
 from diffusionseg.data.headers import upright_size
-from diffusionseg.data.layouts import Fault, Layout, LayoutError, nearest
+from diffusionseg.data.layouts import Fault, Layout, LayoutError
 from diffusionseg.data.pairs import PHOTOGRAPH_PATTERNS, MaskSet, by_stem, read_masks
+from diffusionseg.data.places import nearest
 
 DEFAULT_SPLIT = "trainval"
 """The images that the published CorLoc numbers are of."""
@@ -45,11 +46,12 @@ def voc_boxes(root: Path, split: str | None = None) -> tuple[str, BoxSet]:
 
 
 def voc_masks(root: Path, split: str | None = None) -> MaskSet | None:
-    """The masks that ImageSets/Segmentation/<split>.txt lists, all where there is no such list; None without masks."""
-    if not (root / "SegmentationClass").is_dir():
+    """The masks that ImageSets/Segmentation/<split>.txt lists, all without such lists; None where a part has none."""
+    lists = root / "ImageSets" / "Segmentation"
+    if not (root / "SegmentationClass").is_dir() or (split and not (lists / f"{split}.txt").is_file()):
         return None
     found = read_masks(Layout(root.name, root / "JPEGImages", root / "SegmentationClass", partial=True))
-    names = read_split(root / "ImageSets" / "Segmentation", split)
+    names = read_split(lists, split)
     if names is None:
         return found
     absent = [Fault(name, "listed, but not in SegmentationClass") for name in names if name not in found.masks]

@@ -11,35 +11,28 @@ from PIL import Image
 
 from diffusionseg.data.grey import read_grey
 from diffusionseg.data.images import ImageError
-from diffusionseg.data.mask_codings import coding_of, object_pixels
+from diffusionseg.data.mask_codings import PROTOCOL, coding_of, object_pixels
 
 
-def read_mask(path: Path, undecided: str | None = None) -> NDArray[np.bool_]:
+def read_mask(path: Path, undecided: str | None = None) -> NDArray[Any]:
     """Ground truth (H, W): True where the object is, as its coding says (0/255, 0/1, labels of VOC, trimaps).
 
-    `undecided`, one of CHOICES, says what grey levels, void and border count as. Raises ImageError naming a file that
-    cannot be used, or that leaves pixels undecided without such a choice.
+    `undecided`, one of CHOICES, says what grey levels, void and border count as; with `protocol` a grey mask comes as
+    its levels (uint8, or float in 0…1), for a protocol to cut. Raises ImageError naming a file that cannot be used, or
+    that leaves pixels undecided without such a choice.
     """
+    picture = read_grey(path)
+    if undecided == PROTOCOL and coding_of(picture).grey:
+        return _levels(picture.values)
     try:
-        return object_pixels(read_grey(path), undecided)
-    except ImageError:
-        raise
+        return object_pixels(picture, undecided)
     except ValueError as error:
         raise ImageError(str(path), str(error)) from None
 
 
 def read_mask_levels(path: Path) -> NDArray[Any]:
-    """Ground truth (H, W): bool, or where it is grey its levels (uint8, or float in 0…1) for a protocol to cut.
-
-    Raises ImageError naming a file that cannot be used, or that leaves other pixels undecided than grey ones.
-    """
-    picture = read_grey(path)
-    coding = coding_of(picture)
-    if "half" in coding.choices:
-        return _levels(picture.values)
-    if coding.choices:
-        raise ImageError(str(path), coding.question)
-    return object_pixels(picture)
+    """`read_mask` that leaves grey levels to the protocol."""
+    return read_mask(path, PROTOCOL)
 
 
 def read_saliency(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], bool]:
