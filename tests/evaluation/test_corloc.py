@@ -46,6 +46,7 @@ def test_missing_and_failed_images_are_named_or_count_as_misses(files):
     with pytest.raises(MissingPredictions, match=r"2 of 4 images .*c\.jpg, d\.jpg"):
         evaluate_boxes(files, files / "boxes.jsonl")
     assert evaluate_boxes(files, files / "boxes.jsonl", allow_missing=True) == {
+        "schema": 1,
         "images": 4,
         "corloc": 0.25,
         "protocol": "lost",

@@ -91,6 +91,7 @@ def folders(tmp_path):
 def test_soft_saliency_is_preferred_and_sub_folders_are_followed(folders):
     result = evaluate_saliency(folders / "pred", folders / "masks")
     assert result == {
+        "schema": 1,
         "images": 3,
         "acc": 1.0,
         "iou": 1.0,

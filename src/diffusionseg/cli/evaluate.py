@@ -1,4 +1,4 @@
-"""`diffusionseg eval`: predictions against masks or boxes."""
+"""`diffusionseg eval`: predictions against masks, boxes or COCO instances."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.evaluation_text import lines
 
-EXAMPLE = "Example: diffusionseg eval --pred predictions --masks ecssd/masks --json"
+EXAMPLE = "Example: diffusionseg eval --pred predictions --masks ecssd/masks --protocol all --intervals --json"
 
 
 def evaluate(
@@ -18,23 +19,53 @@ def evaluate(
     masks: Annotated[
         Path | None, typer.Option(help="Folder of ground-truth masks, or the root of ECSSD, DUTS or DUT-OMRON.")
     ] = None,
-    boxes: Annotated[Path | None, typer.Option(help="boxes.jsonl with the objects of each image.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="boxes.jsonl with the objects of each image: CorLoc.")] = None,
+    coco: Annotated[Path | None, typer.Option(help="COCO instances.json: AP50, AP75 and AR of all boxes.")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Definition of the saliency measures of --masks: tokencut, the default.")
+        list[str] | None,
+        typer.Option(
+            help="Definition of acc, iou and max_f (repeatable): tokencut (default), move, selfmask, found "
+            "(found-single and found-multi), unioncut, pysod, or all."
+        ),
     ] = None,
+    measures: Annotated[
+        str | None,
+        typer.Option(help="Further measures: any of mae,f,e,s,weighted-f,pr,miou,boundary-f, or all."),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Add 95 % confidence intervals (bootstrap over images).")
+    ] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="Folder of another method's predictions: paired test of the difference.")
+    ] = None,
+    undecided: Annotated[
+        str | None,
+        typer.Option(
+            help="Grey, void and border pixels of --masks: object, half (grey above half) or background; "
+            "protocol, the default, cuts grey where the protocol says."
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the images; the result is the same.")] = 1,
+    seed: options.Seed = 0,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as empty instead of stopping.")
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Print images, acc, iou and max_f (with --masks) or corloc (with --boxes), under the named protocol."""
+    """Print acc, iou and max_f (--masks), corloc (--boxes) or ap50, ap75 and ar100 (--coco), each with its protocol."""
     with console.errors_named():
-        from diffusionseg.evaluation import evaluate_boxes, evaluate_saliency
+        from diffusionseg.evaluation import evaluate_boxes, evaluate_coco, evaluate_saliency
 
-        if (masks is None) == (boxes is None):
-            raise ValueError("give one of --masks and --boxes")
-        if boxes is not None and protocol is not None:
-            raise ValueError("--protocol defines the measures of --masks; with --boxes leave it out")
+        if sum(truth is not None for truth in (masks, boxes, coco)) != 1:
+            raise ValueError("give one of --masks, --boxes and --coco")
+        only_masks = {"--protocol": protocol, "--measures": measures, "--undecided": undecided}
+        unused = [flag for flag, value in only_masks.items() if value is not None and masks is None]
+        if coco is not None:
+            unused += [flag for flag, value in (("--intervals", intervals), ("--against", against)) if value]
+        if unused:
+            raise ValueError(
+                f"{unused[0]} does not go with {'--boxes' if boxes is not None else '--coco'}; leave it out"
+            )
         values: dict[str, Any]
         if masks is not None:
             with console.progress() as bar:
@@ -42,13 +73,23 @@ def evaluate(
                 values = evaluate_saliency(
                     pred,
                     masks,
-                    protocol=protocol or "tokencut",
+                    protocols=protocol or ["tokencut"],
+                    measures=[] if measures is None else [name.strip() for name in measures.split(",")],
+                    intervals=intervals,
+                    against=against,
+                    undecided=undecided,
+                    seed=seed,
+                    jobs=jobs,
                     allow_missing=allow_missing,
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )
         elif boxes is not None:
-            values = evaluate_boxes(pred, boxes, allow_missing=allow_missing)
+            values = evaluate_boxes(
+                pred, boxes, intervals=intervals, against=against, seed=seed, allow_missing=allow_missing
+            )
+        elif coco is not None:
+            values = evaluate_coco(pred, coco, allow_missing=allow_missing)
     if json:
         console.result(values)
     else:
-        typer.echo("  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()))
+        typer.echo("\n".join(lines(values)))

@@ -1,0 +1,129 @@
+"""All accumulators of an evaluation over some images, and an evaluation's images shared out to processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from diffusionseg.evaluation.intervals import Bootstrap
+from diffusionseg.evaluation.measures import MeasureAccumulator, Values
+from diffusionseg.evaluation.pairs import MaskPair, read_ground_truth, read_prediction, resized_as_levels
+from diffusionseg.evaluation.protocols import SaliencyProtocol
+from diffusionseg.evaluation.records import Unpooled, unpooled
+from diffusionseg.evaluation.saliency import SaliencyAccumulator, image_scores, pooled_f
+
+MEASURES = "measures"
+"""What stands before the names of further measures in the bootstrap, as a protocol's name before its own."""
+SHARES = 4
+"""Parts that each process gets: few enough to merge quickly, enough to keep all busy to the end."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be measured."""
+
+    protocols: tuple[SaliencyProtocol, ...]
+    """Each once, at least one."""
+    measures: tuple[str, ...] = ()
+    """Families of further measures."""
+    replicates: int = 0
+    """Replicates of the bootstrap; 0 for no intervals."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    records: bool = False
+    """Whether to keep what is told of every image."""
+    undecided: str | None = None
+    """What undecided pixels of the ground truth count as; None leaves grey ones to the protocol."""
+
+
+@dataclass
+class Part:
+    """What is known after some images. Parts merge exactly."""
+
+    wanted: Wanted
+    resized: int = 0
+    """Predictions that had another size than their ground truth."""
+    records: list[Unpooled] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.accumulators = [SaliencyAccumulator(protocol) for protocol in self.wanted.protocols]
+        self.measures = MeasureAccumulator(self.wanted.measures)
+        self.bootstrap = Bootstrap(self.wanted.replicates, self.wanted.seed) if self.wanted.replicates else None
+
+    def update(self, pair: MaskPair) -> None:
+        """Add one image. Raises ImageError naming a file that cannot be read."""
+        truth = read_ground_truth(pair.mask, self.wanted.undecided)
+        prediction, was_resized = read_prediction(pair.prediction, truth.shape)
+        self.resized += was_resized
+        sampled: Values = {}
+        for number, accumulator in enumerate(self.accumulators):
+            protocol, seen = accumulator.protocol, prediction
+            if was_resized and protocol.resize_levels and pair.prediction is not None:
+                seen = resized_as_levels(pair.prediction, truth.shape)
+            scores = image_scores(seen, truth, protocol)
+            accumulator.add(scores)
+            sampled[f"{protocol.name} acc"] = scores.accuracy
+            sampled[f"{protocol.name} iou"] = scores.iou
+            sampled[f"{protocol.name} max_f"] = pooled_f(scores, protocol)
+            if self.wanted.records and number == 0:
+                self.records.append(unpooled(pair.stem, scores, seen, truth, protocol))
+        values = self.measures.update(prediction, truth)
+        if self.bootstrap is not None:
+            # The maximum of the mean precision or recall says nothing.
+            further = {f"{MEASURES} {n}": v for n, v in values.items() if n not in ("precision", "recall")}
+            self.bootstrap.update(pair.stem, sampled | further)
+
+    def merge(self, other: Part) -> None:
+        """Add what another part of the same evaluation has seen."""
+        for mine, theirs in zip(self.accumulators, other.accumulators, strict=True):
+            mine.merge(theirs)
+        self.measures.merge(other.measures)
+        if self.bootstrap is not None and other.bootstrap is not None:
+            self.bootstrap.merge(other.bootstrap)
+        self.records += other.records
+        self.resized += other.resized
+
+
+def evaluate_pairs(
+    pairs: Sequence[MaskPair], wanted: Wanted, jobs: int, report: Callable[[int, int], None] = lambda *_: None
+) -> Part:
+    """Everything wanted of all images, in `jobs` processes; the result is the same bit for bit whatever their number.
+
+    `report` is called with images done and in all. Raises what reading an image raises, and ValueError for jobs < 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"--jobs {jobs}: must be 1 or more")
+    whole, done = Part(wanted), 0
+    if min(jobs, len(pairs)) <= 1:
+        for done, pair in enumerate(pairs, 1):
+            whole.update(pair)
+            report(done, len(pairs))
+        return whole
+    for part, images in _parts(pairs, wanted, min(jobs, len(pairs))):
+        whole.merge(part)
+        done += images
+        report(done, len(pairs))
+    whole.records.sort(key=lambda record: record.stem)
+    return whole
+
+
+def _parts(pairs: Sequence[MaskPair], wanted: Wanted, jobs: int) -> Iterator[tuple[Part, int]]:
+    number = min(len(pairs), jobs * SHARES)
+    shares = [pairs[start::number] for start in range(number)]
+    # Forked processes inherit locks that other threads hold; new ones do not.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(_part, share, wanted): len(share) for share in shares}
+        try:
+            for future in as_completed(running):
+                yield future.result(), running[future]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _part(pairs: Sequence[MaskPair], wanted: Wanted) -> Part:
+    part = Part(wanted)
+    for pair in pairs:
+        part.update(pair)
+    return part
