@@ -11,7 +11,7 @@ from PIL import Image
 
 from diffusionseg.demo import photographs
 
-VERBS = ("demo", "synth", "train", "predict", "eval", "pseudolabel", "pretrain", "doctor")
+VERBS = ("demo", "synth", "train", "predict", "eval", "pseudolabel", "pretrain", "doctor", "datasets")
 
 
 def count_pairs(folder):

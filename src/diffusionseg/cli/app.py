@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from diffusionseg import __version__
-from diffusionseg.cli import demo, doctor, evaluate, predict, pretrain, pseudolabel, synth, train
+from diffusionseg.cli import datasets, demo, doctor, evaluate, predict, pretrain, pseudolabel, synth, train
 
 app = typer.Typer(
     name="diffusionseg",
@@ -38,3 +38,4 @@ app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("pseudolabel", epilog=pseudolabel.EXAMPLE)(pseudolabel.pseudolabel)
 app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(datasets.datasets, name="datasets", epilog=datasets.EXAMPLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,6 @@ def _masks(root: Path) -> Dataset:
             raise
         alone = MaskSet({}, masks, tuple(faults))
         return Dataset(known_name(folder) or folder.name, folder, "masks without photographs", "all", alone)
-    together = layout.images == layout.masks
-    names = f"{layout.images.name}/" if together else f"{layout.images.name}/ + {layout.masks.name}/"
-    return Dataset(layout.name, root, names, "all", read_masks(layout))
+    around = Path(os.path.commonpath([layout.images, layout.masks]))
+    places = dict.fromkeys(f"{place.relative_to(around).as_posix()}/" for place in (layout.images, layout.masks))
+    return Dataset(layout.name, around, " + ".join(places).replace("./", "side by side"), "all", read_masks(layout))

@@ -1,0 +1,81 @@
+"""`datasets check` says what a folder is, for people and machines, and its exit status tells whether it can be used."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffusionseg.demo import photographs
+
+
+@pytest.fixture
+def ecssd(tmp_path):
+    """Three pairs in ECSSD's layout, unpacked into a folder of its own; returns the folder of masks."""
+    for folder in ("images", "ground_truth_mask"):
+        (tmp_path / "ecssd" / "ECSSD" / folder).mkdir(parents=True)
+    for number, name in enumerate(("0001", "0002", "0003")):
+        Image.new("RGB", (40 + number, 30)).save(tmp_path / "ecssd" / "ECSSD" / "images" / f"{name}.jpg")
+        mask = np.resize(np.array([0, 255], np.uint8), (30, 40 + number))
+        Image.fromarray(mask).save(tmp_path / "ecssd" / "ECSSD" / "ground_truth_mask" / f"{name}.png")
+    return tmp_path / "ecssd" / "ECSSD" / "ground_truth_mask"
+
+
+def test_a_good_set_is_described_and_exits_with_0(cli, ecssd, tmp_path):
+    done = cli("datasets check ecssd", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert rows[0] == ["recognised", "ECSSD (images/ + ground_truth_mask/) in ecssd/ECSSD"]
+    assert rows[1:] == [
+        ["pairs", "3"],
+        ["masks", "3 × 0/255"],
+        ["sizes", "40x30 to 42x30"],
+        ["note", "ECSSD as published has 1000 pairs"],
+        ["faults", "none"],
+    ]
+
+
+def test_every_fault_is_listed_and_the_status_is_1_until_it_is_decided(cli, ecssd, tmp_path):
+    for name in ("0001", "0002"):
+        Image.fromarray(np.resize(np.array([0, 90, 255], np.uint8), (30, 40))).save(ecssd / f"{name}.png")
+    done = cli("datasets check ecssd --json", tmp_path)
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["codings"] == {"3 grey levels": 2, "0/255": 1}
+    assert [f["file"][-8:] for f in report["faults"]] == ["0001.png", "0002.png", "0002.png"]
+    assert "decide with --undecided protocol or object or half or background" in report["faults"][0]["reason"]
+    done = cli("datasets check ecssd --undecided half", tmp_path)
+    assert done.returncode == 1
+    assert "faults      1\n" in done.stdout
+    assert "0002.png: is 40x30, its photograph 41x30" in done.stdout
+    (ecssd / "0002.png").unlink()
+    (ecssd.parent / "images" / "0002.jpg").unlink()
+    assert cli("datasets check ecssd --undecided half", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("empty", "empty: no known layout; it needs one of"),
+        ("nowhere", "nowhere: no such folder"),
+        ("ecssd --undecided perhaps", "--undecided perhaps: choose from protocol, object, half, background"),
+        ("ecssd --split test", "--split test: this data set has no lists of parts"),
+    ],
+)
+def test_what_cannot_be_recognised_exits_with_2(arguments, reason, cli, ecssd, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = cli(f"datasets check {arguments}", tmp_path)
+    assert done.returncode == 2
+    assert reason in " ".join(done.stderr.split())
+
+
+def test_example_of_datasets_check_runs(cli, documented, home):
+    shown = cli("datasets check --help", home).stdout
+    found = re.search(r"Example: (diffusionseg .+?)\s*$", " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown).split()))
+    assert found, shown
+    done = documented(found[1])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["pairs"] == len(photographs())
+    assert report["layout"] == "masks without photographs"
