@@ -70,6 +70,35 @@ def test_what_cannot_be_recognised_exits_with_2(arguments, reason, cli, ecssd, t
     assert reason in " ".join(done.stderr.split())
 
 
+def test_eval_takes_the_roots_of_data_sets(cli, ecssd, tmp_path):
+    voc = tmp_path / "VOCdevkit" / "VOC2007"
+    for folder in ("JPEGImages", "Annotations"):
+        (voc / folder).mkdir(parents=True)
+    (tmp_path / "predictions").mkdir()
+    with (tmp_path / "predictions" / "predictions.jsonl").open("w") as lines:
+        for number, name in enumerate(("0001", "0002", "0003")):
+            Image.new("RGB", (40 + number, 30)).save(voc / "JPEGImages" / f"{name}.jpg")
+            sides = "<xmin>1</xmin><ymin>1</ymin><xmax>20</xmax><ymax>30</ymax>"
+            xml = f"<annotation><object><name>dog</name><bndbox>{sides}</bndbox></object></annotation>"
+            (voc / "Annotations" / f"{name}.xml").write_text(xml)
+            box = [0, 0, 20 - 6 * number, 30]
+            lines.write(json.dumps({"image": f"JPEGImages/{name}.jpg", "boxes": [box]}) + "\n")
+            with Image.open(ecssd / f"{name}.png") as mask:
+                mask.save(tmp_path / "predictions" / f"{name}.mask.png")
+    done = cli("eval --pred predictions --boxes VOCdevkit --json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    # The third box covers 8 of 20 columns.
+    assert json.loads(done.stdout)["corloc"] == pytest.approx(2 / 3)
+    done = cli("eval --pred predictions --masks ecssd --json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["iou"] == 1.0
+    coded = Image.fromarray(np.resize(np.array([0, 1], np.uint8), (30, 40)))
+    coded.save(tmp_path / "predictions" / "0001.mask.png")
+    done = cli("eval --pred predictions --masks ecssd", tmp_path)
+    assert done.returncode == 2
+    assert "0001.mask.png: has no level above 1 of 255: a mask coded 0/1" in " ".join(done.stderr.split())
+
+
 def test_example_of_datasets_check_runs(cli, documented, home):
     shown = cli("datasets check --help", home).stdout
     found = re.search(r"Example: (diffusionseg .+?)\s*$", " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown).split()))

@@ -17,9 +17,13 @@ def evaluate(
     pred: Annotated[Path, typer.Option(help="Folder written by predict.")],
     config: options.Config = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of ground-truth masks, or the root of ECSSD, DUTS or DUT-OMRON.")
+        Path | None,
+        typer.Option(help="Folder of ground-truth masks, or the root of a data set that `datasets check` recognises."),
     ] = None,
-    boxes: Annotated[Path | None, typer.Option(help="boxes.jsonl with the objects of each image: CorLoc.")] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="boxes.jsonl with the objects of each image, or the root of VOC, COCO20k or CUB: CorLoc."),
+    ] = None,
     coco: Annotated[Path | None, typer.Option(help="COCO instances.json: AP50, AP75 and AR of all boxes.")] = None,
     protocol: Annotated[
         list[str] | None,
