@@ -21,6 +21,8 @@ REPLICATES = 1000
 """Replicates of the bootstrap; the ends of a 95 % interval stand on 25 of them."""
 MAX_WEIGHT = 12
 """Draws above are taken as this; one in ten thousand million."""
+TOGETHER = 64
+"""Images added at once, as one product of matrices."""
 _CUMULATIVE = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(MAX_WEIGHT)])
 
 
@@ -52,6 +54,7 @@ class Bootstrap:
         if self.replicates < 100:
             raise ValueError(f"{self.replicates} replicates: an interval needs 100 at least")
         self.counts = np.zeros(1 + self.replicates, dtype=np.int64)
+        self._waiting: list[tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]] = []
 
     def update(self, key: str, values: Mapping[str, float | NDArray[np.float64]]) -> None:
         """Add one image by its name, the same for every method, and its measures, numbers or curves in 0…1.
@@ -61,11 +64,12 @@ class Bootstrap:
         if self.images and self.sums.keys() != values.keys():
             raise ValueError(f"{key}: has {', '.join(values)}, earlier images {', '.join(self.sums)}")
         weight = np.concatenate([[1], weights(self.seed, key, self.replicates)])
-        drawn = np.flatnonzero(weight)
-        for name, value in values.items():
-            term = np.rint(np.atleast_1d(np.asarray(value, dtype=np.float64)) * SCALE).astype(np.int64)
-            total = self.sums.setdefault(name, np.zeros((len(weight), len(term)), dtype=np.int64))
-            total[drawn] += weight[drawn, None] * term
+        terms = {n: np.rint(np.atleast_1d(np.asarray(v, dtype=np.float64)) * SCALE) for n, v in values.items()}
+        for name in () if self.sums else terms:
+            self.sums[name] = np.zeros((len(weight), len(terms[name])), dtype=np.int64)
+        self._waiting.append((weight, terms))
+        if len(self._waiting) == TOGETHER:
+            self._settle()
         self.counts += weight
         self.images += 1
         self.seen = (self.seen + int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])) % 2**64
@@ -76,6 +80,8 @@ class Bootstrap:
             raise ValueError("cannot merge bootstraps of different seeds or numbers of replicates")
         if other.images == 0:
             return
+        self._settle()
+        other._settle()
         if self.images and other.sums.keys() != self.sums.keys():
             raise ValueError("cannot merge bootstraps of different measures")
         for name, part in other.sums.items():
@@ -86,9 +92,18 @@ class Bootstrap:
 
     def statistic(self, name: str) -> NDArray[np.float64]:
         """The statistic of the sample, then of every replicate; NaN of a replicate without images."""
+        self._settle()
         with np.errstate(invalid="ignore"):
             means = self.sums[name] / SCALE / self.counts[:, None]
         return np.asarray(means.max(axis=1))
+
+    def _settle(self) -> None:
+        """Add the images that wait. Their products and sums are whole numbers below 2⁵³, which floats add exactly."""
+        if self._waiting:
+            drawn = np.stack([weight for weight, _ in self._waiting], axis=1).astype(np.float64)
+            for name, total in self.sums.items():
+                total += (drawn @ np.stack([terms[name] for _, terms in self._waiting])).astype(np.int64)
+            self._waiting.clear()
 
     def interval(self, name: str, level: float = 0.95) -> tuple[float, float]:
         """Percentile interval of a measure."""

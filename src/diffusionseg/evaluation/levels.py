@@ -67,13 +67,23 @@ def histograms(
     """How many pixels, and how many of the object, pass 0, 1, … thresholds: twice (thresholds + 1,)."""
     bins = protocol.thresholds + 1
     if not protocol.soft:
-        return _binary(mask, bins), _binary(mask[ground_truth], bins)
+        return binary_histograms(mask, ground_truth, bins)
     if prediction.dtype == np.uint8:
         passed = _passed_by_level(prediction, protocol)
         counts, hits = (np.bincount(part.ravel(), minlength=256) for part in (prediction, prediction[ground_truth]))
         return tuple(np.bincount(passed, weights=c, minlength=bins).astype(np.intp) for c in (counts, hits))  # type: ignore[return-value]
     levels = thresholds_passed(saliency_of(prediction, protocol), protocol)
     return np.bincount(levels.ravel(), minlength=bins), np.bincount(levels[ground_truth], minlength=bins)
+
+
+def binary_histograms(
+    mask: NDArray[np.bool_], ground_truth: NDArray[np.bool_], bins: int = 2
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """`histograms` of a mask whose pixels pass all of bins − 1 thresholds, and the others none: twice (bins,)."""
+    counts, hits = np.zeros((2, bins), dtype=np.intp)
+    counts[-1], hits[-1] = np.count_nonzero(mask), np.count_nonzero(mask & ground_truth)
+    counts[0], hits[0] = mask.size - counts[-1], np.count_nonzero(ground_truth) - hits[-1]
+    return counts, hits
 
 
 def _passed_by_level(prediction: NDArray[np.uint8], protocol: SaliencyProtocol) -> NDArray[np.intp]:
@@ -95,10 +105,3 @@ def _table(protocol: SaliencyProtocol) -> NDArray[np.intp]:
 def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = values.min(), values.max()
     return values if low == high else (values - low) / (high - low)
-
-
-def _binary(mask: NDArray[np.bool_], bins: int) -> NDArray[np.intp]:
-    counts = np.zeros(bins, dtype=np.intp)
-    counts[-1] = np.count_nonzero(mask)
-    counts[0] = mask.size - counts[-1]
-    return counts

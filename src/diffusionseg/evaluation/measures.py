@@ -12,7 +12,7 @@ from diffusionseg.evaluation.alignment import e_measure
 from diffusionseg.evaluation.boundary import boundary_f
 from diffusionseg.evaluation.curves import f_measure, pixels_passing, precision_recall
 from diffusionseg.evaluation.exact_sum import ExactSum
-from diffusionseg.evaluation.levels import histograms, object_of, saliency_of
+from diffusionseg.evaluation.levels import binary_histograms, histograms, object_of, saliency_of
 from diffusionseg.evaluation.protocols import PYSOD, SaliencyProtocol
 from diffusionseg.evaluation.saliency import check
 from diffusionseg.evaluation.structure import s_measure
@@ -119,7 +119,7 @@ def _f(
     hits: NDArray[np.intp],
     protocol: SaliencyProtocol,
 ) -> Values:
-    adaptive = _counted(adaptive_mask(saliency), truth)
+    adaptive = binary_histograms(adaptive_mask(saliency), truth)
     return {
         "f_adaptive": float(f_measure(*precision_recall(*adaptive, protocol), protocol)[0]),
         "f_curve": f_measure(*precision_recall(counts, hits, protocol), protocol),
@@ -135,16 +135,11 @@ def _e(
     protocol: SaliencyProtocol,
 ) -> Values:
     objects = int(hits.sum())
-    one, of_object = (pixels_passing(part) for part in _counted(adaptive_mask(saliency), truth))
+    one, of_object = (pixels_passing(part) for part in binary_histograms(adaptive_mask(saliency), truth))
     return {
         "e_adaptive": float(e_measure(one, of_object, objects, truth.size)[0]),
         "e_curve": e_measure(pixels_passing(counts), pixels_passing(hits), objects, truth.size),
     }
-
-
-def _counted(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Histograms of a mask as of one threshold, of all pixels and of those of the object: twice (2,)."""
-    return np.bincount(mask.ravel(), minlength=2), np.bincount(mask[truth], minlength=2)
 
 
 _MEASURES: dict[str, Callable[..., Values]] = {

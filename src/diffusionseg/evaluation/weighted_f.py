@@ -21,15 +21,18 @@ def weighted_f(d: NDArray[np.float64], g: NDArray[np.bool_], beta_squared: float
         return 0.0
     from scipy import ndimage
 
-    distance, nearest = ndimage.distance_transform_edt(~g, return_indices=True)
+    rows, columns = ndimage.distance_transform_edt(~g, return_distances=False, return_indices=True)
+    height, width = g.shape
     error = np.abs(d - g)
     # Pixels outside take the error of the object's nearest pixel, so that its edge is not softened from outside.
-    spread = error[nearest[0], nearest[1]]
+    spread = error.ravel()[rows * width + columns]
+    y, x = np.arange(height, dtype=rows.dtype)[:, None], np.arange(width, dtype=rows.dtype)
+    distance = np.sqrt(((rows - y) ** 2 + (columns - x) ** 2)[~g])
     kernel = np.exp(-((np.arange(SIDE) - SIDE // 2) ** 2) / (2 * SIGMA**2))
     for axis in (0, 1):
         spread = ndimage.correlate1d(spread, kernel / kernel.sum(), axis=axis, mode="constant")
     inside = np.minimum(error, spread)[g]
-    outside = (error * (2 - np.exp(np.log(0.5) / HALF_LIFE * distance)))[~g]
+    outside = error[~g] * (2 - np.exp(np.log(0.5) / HALF_LIFE * distance))
     true_positive = g.sum() - inside.sum()
     recall = 1 - inside.mean()
     precision = true_positive / (true_positive + outside.sum() + EPS)
