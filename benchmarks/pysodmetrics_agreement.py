@@ -100,7 +100,7 @@ def real_pairs(predictions: Path, masks: Path, limit: int) -> list[tuple[np.ndar
         found = prediction_of(predictions, stem)
         if found is None or len(pairs) == limit:
             continue
-        truth = read_ground_truth(path)
+        truth = read_ground_truth(path, "protocol")
         levels, _ = read_prediction(found, truth.shape)
         truth = truth * np.uint8(255) if truth.dtype == bool else truth
         pairs.append((levels, truth))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diffusionseg.data import ImageError
 from diffusionseg.evaluation import (
     PROTOCOLS,
     MeasureAccumulator,
@@ -49,6 +50,7 @@ def everything(folders, **options):
         intervals=True,
         against=folders / "poor",
         record=records.append,
+        undecided="protocol",
         **options,
     )
     return values, records
@@ -82,10 +84,11 @@ def test_all_protocols_are_told_with_their_definitions(folders):
 
 
 def test_one_protocol_keeps_the_plain_keys(folders):
-    values = evaluate_saliency(folders / "good", folders / "masks")
+    masks = folders / "masks"
+    values = evaluate_saliency(folders / "good", masks, undecided="protocol")
     assert list(values) == ["schema", "images", "acc", "iou", "max_f", "protocol", "missing", "resized"]
-    single = evaluate_saliency(folders / "good", folders / "masks", protocol="move")
-    assert single == {**evaluate_saliency(folders / "good", folders / "masks", protocols=["move"])}
+    single = evaluate_saliency(folders / "good", masks, protocol="move", undecided="protocol")
+    assert single == evaluate_saliency(folders / "good", masks, protocols=["move"], undecided="protocol")
     assert single["protocol"] == "move"
 
 
@@ -99,7 +102,9 @@ def test_numbers_are_those_of_the_accumulators(folders):
         floats = np.asarray(levels, dtype=np.float32) / 255
         soft = np.asarray(Image.fromarray(floats).resize(truth.shape[::-1], Image.Resampling.BILINEAR))
         further.update(soft.astype(np.float64) if levels.size != truth.shape[::-1] else np.asarray(levels), truth)
-    values = evaluate_saliency(folders / "good", folders / "masks", protocols=["move"], measures=["s", "pr"])
+    values = evaluate_saliency(
+        folders / "good", folders / "masks", protocols=["move"], measures=["s", "pr"], undecided="protocol"
+    )
     assert {key: values[key] for key in whole.result()} == whole.result()
     assert {key: values["measures"][key] for key in further.result()} == further.result()
     assert len(values["measures"]["precision"]) == 256
@@ -121,9 +126,15 @@ def test_records_tell_every_image(folders):
 def test_undecided_pixels_are_the_users_choice(folders):
     chosen = {
         choice: evaluate_saliency(folders / "good", folders / "masks", undecided=choice)["iou"]
-        for choice in (None, "object", "half", "background")
+        for choice in ("protocol", "object", "half", "background")
     }
-    assert chosen[None] == chosen["object"] != chosen["half"] != chosen["background"]
+    # TokenCut's protocol takes grey above 0 as object.
+    assert chosen["protocol"] == chosen["object"] != chosen["half"] != chosen["background"]
+
+
+def test_grey_ground_truth_is_never_scored_without_a_choice(folders):
+    with pytest.raises(ImageError, match=r"5\.png: .* grey levels; decide with --undecided protocol or object"):
+        evaluate_saliency(folders / "good", folders / "masks")
 
 
 def test_boxes_have_intervals_and_a_paired_test(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from diffusionseg.data import ImageError
 from diffusionseg.data.grey import voc_palette
-from diffusionseg.evaluation.pictures import read_mask, read_mask_levels, read_saliency
+from diffusionseg.evaluation.pictures import read_mask, read_saliency
 
 
 def save(path: Path, *levels: int, dtype=np.uint8, palette=None) -> Path:
@@ -47,7 +47,7 @@ def test_labels_are_ground_truth_once_void_is_decided_and_never_a_prediction(tmp
     with pytest.raises(ImageError, match="palette of labels, no saliency"):
         read_saliency(path, (6, 8))
     with pytest.raises(ImageError, match="labels of VOC with void"):
-        read_mask_levels(path)
+        read_mask(path, "protocol")
 
 
 def test_grey_ground_truth_is_thresholded_by_choice_or_left_to_the_protocol(tmp_path):
@@ -57,10 +57,10 @@ def test_grey_ground_truth_is_thresholded_by_choice_or_left_to_the_protocol(tmp_
     ):
         read_mask(path)
     assert [read_mask(path, choice).mean() for choice in ("object", "half", "background")] == [0.75, 0.5, 0.25]
-    assert np.unique(read_mask_levels(path)).tolist() == [0, 100, 200, 255]
-    assert read_mask_levels(save(tmp_path / "binary.png", 0, 1)).dtype == np.bool_
+    assert np.unique(read_mask(path, "protocol")).tolist() == [0, 100, 200, 255]
+    assert read_mask(save(tmp_path / "binary.png", 0, 1), "protocol").dtype == np.bool_
     # Of a soft set: one level, of few votes.
-    assert np.unique(read_mask_levels(save(tmp_path / "faint.png", 0, 51))).tolist() == [0, 51]
+    assert np.unique(read_mask(save(tmp_path / "faint.png", 0, 51), "protocol")).tolist() == [0, 51]
 
 
 def test_a_turned_prediction_is_named(tmp_path):

@@ -45,8 +45,8 @@ def evaluate(
     undecided: Annotated[
         str | None,
         typer.Option(
-            help="Grey, void and border pixels of --masks: object, half (grey above half) or background; "
-            "protocol, the default, cuts grey where the protocol says."
+            help="Grey, void and border pixels of --masks, which are refused without it: object, half (grey above "
+            "half), background, or protocol (grey is cut where each protocol says)."
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the images; the result is the same.")] = 1,

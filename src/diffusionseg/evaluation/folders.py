@@ -41,7 +41,7 @@ def evaluate_saliency(
     `protocols`, several or groups such as `all`, takes the place of `protocol`; the first one's numbers lead, all are
     under `protocols`. `measures` adds families of MeasureAccumulator, `intervals` the bootstrap's intervals, `against`
     a paired test with the predictions of another folder. `jobs` processes share the images; the result is the same.
-    `undecided` decides what grey, void and border of the masks count as; grey is else cut as the protocol says.
+    `undecided` decides what grey, void and border of the masks count as; without it masks that have any are refused.
     `record` is called at the end with every image's record under the first protocol, in the order of their names.
 
     Predictions of another size are resized bilinearly and counted in `resized`. Raises MissingPredictions naming what

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from diffusionseg.data.strict import strict_pillow
-from diffusionseg.evaluation.pictures import read_mask, read_mask_levels, read_saliency
+from diffusionseg.evaluation.pictures import read_mask, read_saliency
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class MaskPair:
 
 
 def read_ground_truth(path: Path, undecided: str | None = None) -> NDArray[Any]:
-    """Ground truth (H, W): bool, or where it is grey its levels, for the protocol to cut.
+    """Ground truth (H, W): bool, or with `undecided` `protocol` the levels of a grey one, for the protocol to cut.
 
-    With `undecided` the user's choice decides instead, as `read_mask` has it. Raises ImageError as that does.
+    Raises ImageError as `read_mask` does: a mask that leaves pixels undecided without a choice is refused.
     """
-    return read_mask_levels(path) if undecided is None else read_mask(path, undecided)
+    return read_mask(path, undecided)
 
 
 def read_prediction(path: Path | None, shape: tuple[int, ...]) -> tuple[NDArray[Any], bool]:

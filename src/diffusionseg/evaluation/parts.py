@@ -35,7 +35,7 @@ class Wanted:
     records: bool = False
     """Whether to keep what is told of every image."""
     undecided: str | None = None
-    """What undecided pixels of the ground truth count as; None leaves grey ones to the protocol."""
+    """What undecided pixels of the ground truth count as, one of CHOICES; None refuses masks that have any."""
 
 
 @dataclass

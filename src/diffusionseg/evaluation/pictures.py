@@ -30,11 +30,6 @@ def read_mask(path: Path, undecided: str | None = None) -> NDArray[Any]:
         raise ImageError(str(path), str(error)) from None
 
 
-def read_mask_levels(path: Path) -> NDArray[Any]:
-    """`read_mask` that leaves grey levels to the protocol."""
-    return read_mask(path, PROTOCOL)
-
-
 def read_saliency(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], bool]:
     """A predicted map as uint8 levels or float in 0…1 at `shape` (H, W), and whether it had to be resized to it.
 
