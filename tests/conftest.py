@@ -45,8 +45,9 @@ def home(tmp_path_factory):
     shutil.copy(photographs()[0], folder / "photo.jpg")
     for number, photo in enumerate(photographs()):
         place = Path(("animals", "things")[number % 2], photo.name)
-        (folder / "photos" / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(photo, folder / "photos" / place)
+        for images in ("photos", "ecssd/images"):
+            (folder / images / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(photo, folder / images / place)
         with Image.open(photo) as image:
             mask = np.zeros((image.height, image.width), np.uint8)
         mask[10:100, 10:100] = 255

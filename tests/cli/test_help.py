@@ -11,7 +11,7 @@ from PIL import Image
 
 from diffusionseg.demo import photographs
 
-VERBS = ("demo", "synth", "train", "predict", "eval", "pseudolabel", "pretrain", "doctor", "datasets")
+VERBS = ("demo", "synth", "train", "predict", "eval", "compare", "pseudolabel", "pretrain", "doctor", "datasets")
 
 
 def count_pairs(folder):
@@ -64,6 +64,16 @@ def test_examples_of_synth_train_predict_and_eval_run_one_after_the_other(cli, d
     assert (home / "pairs" / "preview.png").exists()
     assert (home / "decoder" / "curves.png").exists()
     assert len(list((home / "predictions").rglob("*.rgba.png"))) == len(photographs())
+
+
+@pytest.mark.slow
+def test_example_of_compare_runs(cli, documented, home):
+    done = documented(example(cli, "compare", home))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"] == 2
+    assert [row["method"] for row in found["rows"]] == ["centre"] * 3 + ["decoder"] * 3
+    assert (home / "comparison" / "table.tex").read_text().count("AttentionCut + decoder") == 3
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from diffusionseg import __version__
-from diffusionseg.cli import datasets, demo, doctor, evaluate, predict, pretrain, pseudolabel, synth, train
+from diffusionseg.cli import compare, datasets, demo, doctor, evaluate, predict, pretrain, pseudolabel, synth, train
 
 app = typer.Typer(
     name="diffusionseg",
@@ -35,6 +35,7 @@ app.command("synth", epilog=synth.EXAMPLE)(synth.synth)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("pseudolabel", epilog=pseudolabel.EXAMPLE)(pseudolabel.pseudolabel)
 app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
