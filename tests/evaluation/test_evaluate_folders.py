@@ -51,6 +51,7 @@ def everything(folders, **options):
         against=folders / "poor",
         record=records.append,
         undecided="protocol",
+        curves=True,
         **options,
     )
     return values, records
@@ -123,6 +124,22 @@ def test_records_tell_every_image(folders):
         assert record.touches_border == bool(np.count_nonzero(mask) > np.count_nonzero(mask[1:-1, 1:-1]))
 
 
+@pytest.mark.parametrize("protocol", ["tokencut", "pysod", "selfmask", "unioncut"])
+def test_curves_are_those_of_the_measures(folders, protocol):
+    values = evaluate_saliency(
+        folders / "good", folders / "masks", protocol=protocol, measures=["pr"], undecided="protocol", curves=True
+    )
+    curves, best = values["curves"], max(values["curves"]["f"])
+    assert curves["protocol"] == protocol
+    assert len({len(curve) for name, curve in curves.items() if name != "protocol"}) == 1
+    assert (best < values["max_f"]) if protocol == "selfmask" else best == pytest.approx(values["max_f"], abs=1e-9)
+    if protocol == "pysod":
+        assert curves["precision"] == values["measures"]["precision"]
+        assert curves["recall"] == values["measures"]["recall"]
+    if protocol == "unioncut":
+        assert curves["thresholds"] == [0.5]
+
+
 def test_undecided_pixels_are_the_users_choice(folders):
     chosen = {
         choice: evaluate_saliency(folders / "good", folders / "masks", undecided=choice)["iou"]
@@ -148,8 +165,17 @@ def test_boxes_have_intervals_and_a_paired_test(tmp_path):
             for number in range(40):
                 box = [0, 0, 10, 10] if number < hits else [30, 30, 40, 40]
                 file.write(json.dumps({"image": f"{number}.jpg", "boxes": [box]}) + "\n")
-    values = evaluate_boxes(tmp_path / "one", tmp_path / "boxes.jsonl", intervals=True, against=tmp_path / "other")
+    records = []
+    values = evaluate_boxes(
+        tmp_path / "one",
+        tmp_path / "boxes.jsonl",
+        intervals=True,
+        against=tmp_path / "other",
+        record=records.append,
+    )
     assert values["corloc"] == 0.75
+    assert [(r.hit, r.iou) for r in records] == [(True, 1.0)] * 30 + [(False, 0.0)] * 10
+    assert {(r.share, r.touches_border) for r in records} == {(100 / 3600, True)}
     assert 0.55 < values["intervals"]["corloc"][0] < 0.75 < values["intervals"]["corloc"][1] < 0.9
     assert values["against"]["lost"]["corloc"]["difference"] == pytest.approx(0.5)
     assert values["against"]["lost"]["corloc"]["p"] < 0.01

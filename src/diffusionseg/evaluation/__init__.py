@@ -1,6 +1,7 @@
 """How good predictions are, under the field's own definitions. Knows no model."""
 
 from diffusionseg.evaluation.box_folders import evaluate_boxes
+from diffusionseg.evaluation.box_records import BoxRecord
 from diffusionseg.evaluation.coco import evaluate_coco
 from diffusionseg.evaluation.corloc import CorLocAccumulator, box_iou
 from diffusionseg.evaluation.folders import evaluate_saliency
@@ -16,6 +17,7 @@ __all__ = [
     "GROUPS",
     "PROTOCOLS",
     "Bootstrap",
+    "BoxRecord",
     "CorLocAccumulator",
     "ImageRecord",
     "ImageScores",

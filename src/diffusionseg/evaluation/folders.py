@@ -33,6 +33,7 @@ def evaluate_saliency(
     jobs: int = 1,
     undecided: str | None = None,
     allow_missing: bool = False,
+    curves: bool = False,
     record: Callable[[ImageRecord], None] | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def evaluate_saliency(
     under `protocols`. `measures` adds families of MeasureAccumulator, `intervals` the bootstrap's intervals, `against`
     a paired test with the predictions of another folder. `jobs` processes share the images; the result is the same.
     `undecided` decides what grey, void and border of the masks count as; without it masks that have any are refused.
+    `curves` adds precision, recall and F of the first protocol at every threshold, averaged over images.
     `record` is called at the end with every image's record under the first protocol, in the order of their names.
 
     Predictions of another size are resized bilinearly and counted in `resized`. Raises MissingPredictions naming what
@@ -54,6 +56,7 @@ def evaluate_saliency(
         replicates=REPLICATES if intervals or against is not None else 0,
         seed=seed,
         records=record is not None,
+        curves=curves,
         undecided=undecided,
     )
     truths = find_masks(masks)

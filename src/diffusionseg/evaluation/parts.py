@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from diffusionseg.evaluation.curve_means import CurveMeans
 from diffusionseg.evaluation.intervals import Bootstrap
 from diffusionseg.evaluation.measures import MeasureAccumulator, Values
 from diffusionseg.evaluation.pairs import MaskPair, read_ground_truth, read_prediction, resized_as_levels
@@ -34,6 +35,8 @@ class Wanted:
     """Seed of the bootstrap."""
     records: bool = False
     """Whether to keep what is told of every image."""
+    curves: bool = False
+    """Whether to keep the mean curves of the first protocol."""
     undecided: str | None = None
     """What undecided pixels of the ground truth count as, one of CHOICES; None refuses masks that have any."""
 
@@ -46,6 +49,8 @@ class Part:
     resized: int = 0
     """Predictions that had another size than their ground truth."""
     records: list[Unpooled] = field(default_factory=list)
+
+    curves: CurveMeans = field(default_factory=CurveMeans)
 
     def __post_init__(self) -> None:
         self.accumulators = [SaliencyAccumulator(protocol) for protocol in self.wanted.protocols]
@@ -69,6 +74,8 @@ class Part:
             sampled[f"{protocol.name} max_f"] = pooled_f(scores, protocol)
             if self.wanted.records and number == 0:
                 self.records.append(unpooled(pair.stem, scores, seen, truth, protocol))
+            if self.wanted.curves and number == 0:
+                self.curves.add(scores)
         values = self.measures.update(prediction, truth)
         if self.bootstrap is not None:
             # The maximum of the mean precision or recall says nothing.
@@ -80,6 +87,7 @@ class Part:
         for mine, theirs in zip(self.accumulators, other.accumulators, strict=True):
             mine.merge(theirs)
         self.measures.merge(other.measures)
+        self.curves.merge(other.curves)
         if self.bootstrap is not None and other.bootstrap is not None:
             self.bootstrap.merge(other.bootstrap)
         self.records += other.records

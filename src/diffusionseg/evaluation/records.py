@@ -40,18 +40,20 @@ class Unpooled:
     """A record whose pooled threshold is not yet known."""
 
     stem: str
-    scores: ImageScores
+    iou: float
+    acc: float
     mae: float
+    f_curve: NDArray[np.float64]
     share: float
     touches_border: bool
 
     def record(self, pooled_threshold: int | None) -> ImageRecord:
         """The record, given the index of the threshold that is best over all images."""
-        curve = self.scores.f_curve
+        curve = self.f_curve
         return ImageRecord(
             self.stem,
-            iou=self.scores.iou,
-            acc=self.scores.accuracy,
+            iou=self.iou,
+            acc=self.acc,
             mae=self.mae,
             max_f=float(curve.max()),
             pooled_f=float(curve.max() if pooled_threshold is None else curve[pooled_threshold]),
@@ -67,7 +69,9 @@ def unpooled(
     truth = object_of(ground_truth, protocol)
     return Unpooled(
         stem,
-        scores,
+        iou=scores.iou,
+        acc=scores.accuracy,
+        f_curve=scores.f_curve,
         mae=float(np.abs(saliency_of(prediction, protocol) - truth).mean()),
         share=float(truth.mean()),
         touches_border=bool(truth[0].any() or truth[-1].any() or truth[:, 0].any() or truth[:, -1].any()),

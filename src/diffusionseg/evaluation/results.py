@@ -17,7 +17,7 @@ LEVEL = 0.95
 def saliency_results(part: Part, missing: int, *, intervals: bool) -> dict[str, Any]:
     """The first protocol's numbers, `missing` and `resized`; under `protocols` all where there are several.
 
-    With `measures` and `intervals` where they are wanted.
+    With `curves`, `measures` and `intervals` where they are wanted.
     """
     bootstrap = part.bootstrap if intervals else None
     first = part.accumulators[0]
@@ -32,6 +32,8 @@ def saliency_results(part: Part, missing: int, *, intervals: bool) -> dict[str, 
             }
             for a in part.accumulators
         }
+    if part.wanted.curves:
+        values["curves"] = part.curves.result(first.protocol)
     if part.wanted.measures:
         further = interval_results(bootstrap, MEASURES)
         values["measures"] = {"protocol": PYSOD.name, **part.measures.result(), **further}

@@ -28,6 +28,10 @@ class ImageScores:
     """Share of pixels that the mask has right."""
     iou: float
     """Intersection over union of the mask and the object."""
+    precision: NDArray[np.float64]
+    """Precision at every threshold, (thresholds,)."""
+    recall: NDArray[np.float64]
+    """Recall at every threshold, (thresholds,)."""
     f_curve: NDArray[np.float64]
     """F at every threshold, (thresholds,)."""
 
@@ -42,11 +46,13 @@ def image_scores(prediction: NDArray[Any], ground_truth: NDArray[Any], protocol:
     truth = object_of(ground_truth, protocol)
     mask = predicted_mask(prediction, protocol)
     both, either, pixels = _overlap(mask, truth)
-    counts, hits = histograms(prediction, mask, truth, protocol)
+    precision, recall = precision_recall(*histograms(prediction, mask, truth, protocol), protocol)
     return ImageScores(
         accuracy=1 - (either - both) / pixels,
         iou=both / (either + protocol.epsilon) if either else protocol.empty_iou,
-        f_curve=f_measure(*precision_recall(counts, hits, protocol), protocol),
+        precision=precision,
+        recall=recall,
+        f_curve=f_measure(precision, recall, protocol),
     )
 
 
