@@ -73,6 +73,21 @@ def test_coco_and_corloc(folder):
     assert "corloc 1.0000 [1.0000, 1.0000]" in run("--pred one --boxes boxes.jsonl --intervals").stdout
 
 
+def test_a_report_is_written_once_and_tells_what_is_printed(folder):
+    done = run("--pred one --masks masks --report report --json")
+    assert done.exit_code == 0, done.output
+    assert json.loads((folder / "report" / "results.json").read_text()) == json.loads(done.stdout)
+    assert "report.html" in done.stderr
+    done = run("--pred one --boxes boxes.jsonl --report report")
+    assert done.exit_code == 0, done.output
+    assert "CorLoc" in (folder / "report" / "table.md").read_text()
+    done = run("--pred one --masks masks --report other")
+    assert done.exit_code == 2
+    assert "no report of eval" in " ".join(done.output.split())
+    assert run("--pred one --masks masks --report other --overwrite").exit_code == 0
+    assert (folder / "other" / "0.saliency.png").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -84,6 +99,9 @@ def test_coco_and_corloc(folder):
         ("--pred one --masks masks --jobs 0", "--jobs"),
         ("--pred one --boxes boxes.jsonl --protocol move", "--protocol does not go with --boxes"),
         ("--pred one --coco instances.json --intervals", "--intervals does not go with --coco"),
+        ("--pred one --coco instances.json --report report", "--report does not go with --coco"),
+        ("--pred one --masks masks --images masks", "--images is for --report"),
+        ("--pred one --masks masks --report report --images nowhere", "nowhere: no such folder"),
         ("--pred one --masks masks --against nowhere", "nowhere: no such folder"),
         ("--pred one --coco boxes.jsonl", "boxes.jsonl"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +56,17 @@ def evaluate(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as empty instead of stopping.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write a page, tables and a record of every image there.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Photographs for --report, where --masks or --boxes is not the root of a data set."),
+    ] = None,
     json: options.Json = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write the report into a folder that holds something else.")
+    ] = False,
 ) -> None:
     """Print acc, iou and max_f (--masks), corloc (--boxes) or ap50, ap75 and ar100 (--coco), each with its protocol."""
     with console.errors_named():
@@ -65,16 +77,26 @@ def evaluate(
         only_masks = {"--protocol": protocol, "--measures": measures, "--undecided": undecided}
         unused = [flag for flag, value in only_masks.items() if value is not None and masks is None]
         if coco is not None:
-            unused += [flag for flag, value in (("--intervals", intervals), ("--against", against)) if value]
+            only_others = {"--intervals": intervals, "--against": against, "--report": report}
+            unused += [flag for flag, value in only_others.items() if value]
         if unused:
             raise ValueError(
                 f"{unused[0]} does not go with {'--boxes' if boxes is not None else '--coco'}; leave it out"
             )
+        if report is None and (images is not None or overwrite):
+            raise ValueError(f"{'--images' if images is not None else '--overwrite'} is for --report; give one")
+        on_masks: Callable[..., dict[str, Any]] = evaluate_saliency
+        on_boxes: Callable[..., dict[str, Any]] = evaluate_boxes
+        if report is not None:
+            from diffusionseg.evaluation.report import report_boxes, report_saliency
+
+            on_masks = partial(report_saliency, out=report, images=images, overwrite=overwrite)
+            on_boxes = partial(report_boxes, out=report, images=images, overwrite=overwrite)
         values: dict[str, Any]
         if masks is not None:
             with console.progress() as bar:
                 task = bar.add_task("evaluation", total=None)
-                values = evaluate_saliency(
+                values = on_masks(
                     pred,
                     masks,
                     protocols=protocol or ["tokencut"],
@@ -88,11 +110,11 @@ def evaluate(
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )
         elif boxes is not None:
-            values = evaluate_boxes(
-                pred, boxes, intervals=intervals, against=against, seed=seed, allow_missing=allow_missing
-            )
+            values = on_boxes(pred, boxes, intervals=intervals, against=against, seed=seed, allow_missing=allow_missing)
         elif coco is not None:
             values = evaluate_coco(pred, coco, allow_missing=allow_missing)
+    if report is not None:
+        console.note(f"report in {report / 'report.html'}")
     if json:
         console.result(values)
     else:
