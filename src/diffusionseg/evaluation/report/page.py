@@ -39,6 +39,7 @@ img { width: 100%; display: block }
 .view small { display: block; line-height: 1.3 }
 @media (max-width: 40rem) {
   th, td { padding-right: .7rem; font-size: .85rem }
+  th[scope=row] { white-space: normal }
   td span { display: block; font-size: .75rem; color: #555 }
   dl { display: block }
   .views { grid-auto-flow: row; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)) }
