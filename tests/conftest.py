@@ -1,7 +1,12 @@
 """What tests of several rooms share; keeps every test off the network."""
 
-import functools
 import os
+
+# Tests run side by side; two torch processes with two threads each on two cores would slow each other down tenfold.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import functools
 import shlex
 import shutil
 import subprocess
@@ -18,6 +23,14 @@ from diffusionseg.demo import photographs
 # The helpers beside this file are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """One process gets each file's tests; those that share `home` are one file's, the longest one, and begin."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("home" if "home" in item.fixturenames else item.path.as_posix()))
+    items.sort(key=lambda item: "home" not in item.fixturenames)
 
 
 @pytest.fixture(scope="session")

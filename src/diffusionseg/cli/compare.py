@@ -35,6 +35,9 @@ def compare(
         str, typer.Option(help="Word that daam, propagation and attentioncut look for in every photograph.")
     ] = "object",
     protocol: Annotated[str, typer.Option(help="Definition of the measures, as of eval.")] = "tokencut",
+    undecided: Annotated[
+        str | None, typer.Option(help="Grey, void and border pixels of the masks, refused without it; as of eval.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first photographs by name.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes, one core each; default: all cores, 1 with an accelerator.")
@@ -61,6 +64,7 @@ def compare(
             methods=tuple(method.name for method in choose_methods(methods)),
             refinements=tuple(choose_refinements(refine)),
             protocol=protocol,
+            undecided=undecided,
             limit=limit,
             reading=ReadingConfig(class_name=class_name),
         )

@@ -19,6 +19,8 @@ class CompareConfig:
     """Names in `REFINEMENTS`; every method is refined by each of them."""
     protocol: str = "tokencut"
     """Definition of the measures."""
+    undecided: str | None = None
+    """What grey, void and border pixels of the masks count as, as of `eval`; None refuses masks that have any."""
     limit: int | None = None
     """Only the first photographs by name; None takes all."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)

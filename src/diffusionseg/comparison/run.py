@@ -77,7 +77,7 @@ def _pool(jobs: int, source: ModelSource, config: CompareConfig, out: Path) -> I
     os.environ.update(dict.fromkeys(THREADS, "1"))
     # New processes read the environment as they start; forked ones would inherit torch's threads and locks.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=start, initargs=(source, config.reading, out))
+    pool = ProcessPoolExecutor(jobs, context, initializer=start, initargs=(source, config, out))
     try:
         yield pool
     finally:
@@ -121,7 +121,7 @@ def _measure_all(
     for method, refinement in config.folders:
         folder = out / f"{method}-{refinement}"
         files = [MaskPair(pair.stem, pair.mask, folder / f"{pair.stem}.png") for pair in pairs]
-        futures[pool.submit(measure, files, config.protocol)] = (method, refinement)
+        futures[pool.submit(measure, files)] = (method, refinement)
     report("rows", 0, len(futures))
     measured = {}
     for number, future in enumerate(as_completed(futures), 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diffusionseg.evaluation.protocols import saliency_protocol
+from diffusionseg.evaluation.report import latex_tabular, markdown_table
 
 COLUMNS = ("method", "refinement", "Acc", "IoU", "95 %", "maxFβ", "seconds", "reading")
 
@@ -67,28 +68,9 @@ class Comparison:
 
 def markdown(comparison: Comparison) -> str:
     """The table as Markdown, caption below."""
-    lines = [COLUMNS, ("---",) * 2 + ("---:",) * (len(COLUMNS) - 2), *(row.cells() for row in comparison.rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\n{comparison.caption()}\n"
+    return f"{markdown_table(COLUMNS, [row.cells() for row in comparison.rows])}\n\n{comparison.caption()}\n"
 
 
 def latex(comparison: Comparison) -> str:
     """The table as a LaTeX `tabular` between rules of booktabs, caption as a comment above."""
-    body = [" & ".join(map(_tex, cells)) + r" \\" for cells in (COLUMNS, *(row.cells() for row in comparison.rows))]
-    parts = [
-        f"% {comparison.caption()}",
-        rf"\begin{{tabular}}{{ll{'r' * (len(COLUMNS) - 2)}}}",
-        r"\toprule",
-        body[0],
-        r"\midrule",
-        *body[1:],
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(parts) + "\n"
-
-
-def _tex(text: str) -> str:
-    escapes = {"%": r"\%", "–": "--", "Fβ": r"$F_\beta$", "A⁴c": "$A^4c$"}
-    for plain, escaped in escapes.items():
-        text = text.replace(plain, escaped)
-    return text
+    return f"% {comparison.caption()}\n{latex_tabular(COLUMNS, [row.cells() for row in comparison.rows])}"

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffusionseg.baselines import METHODS, Reading, ReadingConfig, Refiner
-from diffusionseg.comparison.config import ModelSource
+from diffusionseg.baselines import METHODS, Reading, Refiner
+from diffusionseg.comparison.config import CompareConfig, ModelSource
 from diffusionseg.data import read_image
 from diffusionseg.evaluation.intervals import REPLICATES
 from diffusionseg.evaluation.pairs import MaskPair, read_ground_truth
@@ -54,20 +54,20 @@ class _Process:
     """State of this process, set by `start`."""
 
     model: DiffusionSeg
-    reading: ReadingConfig
+    config: CompareConfig
     out: Path
 
 
-def start(source: ModelSource, reading: ReadingConfig, out: Path) -> None:
+def start(source: ModelSource, config: CompareConfig, out: Path) -> None:
     """Load the model, on one thread; the process's BLAS is on one by its environment."""
     torch.set_num_threads(1)
-    _Process.model, _Process.reading, _Process.out = source.load(), reading, out
+    _Process.model, _Process.config, _Process.out = source.load(), config, out
 
 
 def find(photograph: Photograph) -> Found:
     """Write OUT/METHOD-REFINEMENT/STEM.png of everything wanted; an error of this photograph is returned."""
     try:
-        read_ground_truth(photograph.mask)
+        read_ground_truth(photograph.mask, _Process.config.undecided)
         return Found(photograph.stem, _find(photograph))
     except (ValueError, OSError, MemoryError) as error:
         return Found(photograph.stem, {}, str(error) or type(error).__name__)
@@ -77,7 +77,7 @@ def _find(photograph: Photograph) -> dict[str, float]:
     image = np.asarray(read_image(photograph.image))
     # A process has one thread, so that on a CPU its own time does not depend on what else the machine is doing.
     clock = time.process_time if _Process.model.backbone.device.type == "cpu" else time.perf_counter
-    reading = Reading(_Process.model, image, _Process.reading, clock)
+    reading = Reading(_Process.model, image, _Process.config.reading, clock)
     refiner = Refiner(image, _Process.model.predict_config.cut, clock)
     seconds: dict[str, float] = {}
     for name in dict.fromkeys(method for method, _ in photograph.wanted):
@@ -106,7 +106,8 @@ def _write(path: Path, saliency: NDArray[np.float32]) -> None:
     temporary.replace(path)
 
 
-def measure(pairs: Sequence[MaskPair], protocol: str) -> dict[str, Any]:
+def measure(pairs: Sequence[MaskPair]) -> dict[str, Any]:
     """Measures of one row with their intervals."""
-    wanted = Wanted((saliency_protocol(protocol),), replicates=REPLICATES)
+    config = _Process.config
+    wanted = Wanted((saliency_protocol(config.protocol),), replicates=REPLICATES, undecided=config.undecided)
     return saliency_results(evaluate_pairs(pairs, wanted, jobs=1), 0, intervals=True)

@@ -16,6 +16,7 @@ _TEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "β": r"$_\beta$",
     "²": "$^2$",
+    "⁴": "$^4$",
     "–": "--",
     ">": "$>$",
     "<": "$<$",
@@ -68,16 +69,25 @@ def _measures(numbers: Mapping[str, Any]) -> dict[str, Measure]:
 
 def markdown_tables(rows: Sequence[ResultRow], caption: str) -> str:
     """Markdown: a table for all rows that have the same measures, and the caption below."""
-    tables = [
-        "\n".join(f"| {' | '.join(map(_markdown, cells))} |" for cells in (head, _rule(head), *body))
-        for head, body in cell_tables(rows)
-    ]
-    return "\n\n".join([*tables, _markdown(caption)]) + "\n"
+    return "\n\n".join([*(markdown_table(*table) for table in cell_tables(rows)), _markdown(caption)]) + "\n"
 
 
 def latex_tables(rows: Sequence[ResultRow], caption: str) -> str:
     """LaTeX: a `tabular` with the rules of booktabs for all rows of the same measures, and the caption as comment."""
-    return f"% {' '.join(caption.split())}\n" + "\n".join(_tabular(*table) for table in cell_tables(rows))
+    return f"% {' '.join(caption.split())}\n" + "\n".join(latex_tabular(*table) for table in cell_tables(rows))
+
+
+def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """One Markdown table of cells as text; the first two columns are words, the others numbers."""
+    rule = ["---", "---", *["---:"] * (len(head) - 2)]
+    return "\n".join(f"| {' | '.join(map(_markdown, cells))} |" for cells in (head, rule, *body))
+
+
+def latex_tabular(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """One `tabular` between the rules of booktabs; the first two columns are words, the others numbers."""
+    first, *lines = [f"{' & '.join(map(_latex, cells))} \\\\" for cells in (head, *body)]
+    rules = rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}", r"\toprule", first, r"\midrule"
+    return "\n".join([*rules, *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
 def cell_tables(rows: Sequence[ResultRow]) -> list[tuple[list[str], list[list[str]]]]:
@@ -94,18 +104,8 @@ def cell_tables(rows: Sequence[ResultRow]) -> list[tuple[list[str], list[list[st
     ]
 
 
-def _rule(head: Sequence[str]) -> list[str]:
-    return ["---", "---", *["---:"] * (len(head) - 2)]
-
-
 def _markdown(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\|<>&*_`" else c for c in " ".join(text.split()))
-
-
-def _tabular(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    first, *lines = [f"{' & '.join(map(_latex, cells))} \\\\" for cells in (head, *body)]
-    rules = rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}", r"\toprule", first, r"\midrule"
-    return "\n".join([*rules, *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
 def _latex(text: str) -> str:
