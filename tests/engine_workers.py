@@ -40,9 +40,9 @@ def obedient(folder, share):
         if what == "busy once" and first_time(f"busy-{number}"):
             raise Busy
         if what == "sleep":
-            (folder / "half").touch()
-            share.tell("asleep")
             try:
+                (folder / "half").touch()
+                share.tell("asleep")
                 time.sleep(60)
             finally:
                 (folder / "half").unlink()
