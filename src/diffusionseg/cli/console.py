@@ -45,8 +45,10 @@ def errors_named() -> Iterator[None]:
     """Turn the errors of wrong input and usage into a message and exit status 2."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise fail("interrupted; run the same command again to go on", 130) from None
+    except KeyboardInterrupt as error:
+        # 128 and the signal's number, as shells tell it; SIGTERM comes as engine.Terminated.
+        status = 130 if type(error) is KeyboardInterrupt else 143
+        raise fail("interrupted; run the same command again to go on", status) from None
     except (ValueError, OSError) as error:
         raise fail(str(error) or type(error).__name__) from error
     except (MemoryError, RuntimeError) as error:

@@ -48,6 +48,18 @@ Config = Annotated[
         metavar="FILE.toml",
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="Where the work is done: local (this process), processes:N, ray or ray:ADDRESS; never changes the result."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Workers on Ray; default as many as the cluster has cores, or GPUs.")
+]
+MaxFailures = Annotated[
+    int, typer.Option(min=0, help="Shards that may fail before the run ends; those that did are named in the end.")
+]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")
 ]

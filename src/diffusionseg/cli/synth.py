@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,9 @@ def synth(
         int | None, typer.Option(min=1, help="Samples in flight; changes speed and memory, never the result.")
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Places in one shard file.")] = 64,
+    engine: options.Engine = "local",
+    workers: options.Workers = None,
+    max_failures: options.MaxFailures = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -49,7 +53,8 @@ def synth(
         import dataclasses
 
         from diffusionseg.backbone import Backbone
-        from diffusionseg.synthesis import SynthesisConfig, finished_places, synthesize_set
+        from diffusionseg.engine import parse_engine, sigterm_interrupts
+        from diffusionseg.synthesis import Filled, SynthesisConfig, finished_places, synthesize_set
 
         given: dict[str, Any] = {
             "steps": steps,
@@ -62,10 +67,17 @@ def synth(
         settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
         if max_border is not None:
             settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
+        chosen = parse_engine(engine, workers)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
-        with console.progress() as bar:
+        with sigterm_interrupts(), console.progress() as bar:
             finished = 0 if overwrite else finished_places(out, count, shard_size)
             task = bar.add_task("synthesis", total=count, completed=finished)
+            rejects: Counter[str] = Counter()
+
+            def report(filled: Filled) -> None:
+                rejects.update(filled.rejects)
+                bar.update(task, advance=1, description=_described(rejects))
+
             summary = synthesize_set(
                 backbone,
                 names,
@@ -76,15 +88,26 @@ def synth(
                 batch_size=batch_size,
                 shard_size=shard_size,
                 overwrite=overwrite,
-                report=lambda _: bar.advance(task),
+                engine=chosen,
+                max_failures=max_failures,
+                report=report,
             )
     values = {**dataclasses.asdict(summary), "out": str(out)}
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
     console.note(f"{summary.samples} pairs in {count} places in {out}; rejected images: {rejected}")
     if json:
         console.result(values)
+    if summary.failures:
+        failed = "; ".join(summary.failures)
+        raise console.fail(f"{len(summary.failures)} shards failed, the same command makes them: {failed}", 1)
     if summary.samples == 0:
         raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts")
+
+
+def _described(rejects: Counter[str]) -> str:
+    """What stands before the bar: the commonest reasons why images were rejected so far."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in rejects.most_common(2))
+    return f"synthesis (rejected: {reasons})" if reasons else "synthesis"
 
 
 def _names_in_file(path: Path) -> tuple[str, ...]:

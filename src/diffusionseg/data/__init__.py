@@ -2,6 +2,7 @@
 
 from diffusionseg.data.atomic import atomic_write, remove_leftovers
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, read_box
+from diffusionseg.data.claims import claim_path, claimed
 from diffusionseg.data.datasets import Dataset, find_masks, open_dataset, read_boxes
 from diffusionseg.data.folder import InputImage, find_images, output_stems
 from diffusionseg.data.images import ImageError, read_image
@@ -39,6 +40,8 @@ __all__ = [
     "StoredPairs",
     "atomic_write",
     "check_manifest",
+    "claim_path",
+    "claimed",
     "encoded_image",
     "find_images",
     "find_masks",

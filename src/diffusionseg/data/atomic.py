@@ -7,8 +7,11 @@ import secrets
 from pathlib import Path
 
 
-def atomic_write(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, creating its folder; a crash leaves the old file or none, never half of one."""
+def atomic_write(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write `content` to `path`, creating its folder; a crash leaves the old file or none, never half of one.
+
+    Without `replace` a file that is already there stays, whoever wrote it and however shortly before.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")
     try:
@@ -17,7 +20,10 @@ def atomic_write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            _place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -32,6 +38,19 @@ def remove_leftovers(path: Path) -> None:
     for other in path.parent.iterdir():
         if other.name.startswith(prefix) and other.name.endswith(".tmp"):
             other.unlink(missing_ok=True)
+
+
+def _place(temporary: Path, path: Path) -> None:
+    """Give a file its name where no other has it."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    except OSError:
+        # No hard links on this file system: a look is the best there is.
+        if not path.exists():
+            temporary.replace(path)
+    temporary.unlink(missing_ok=True)
 
 
 def _prefix(path: Path) -> str:

@@ -16,9 +16,10 @@ class ManifestMismatch(ValueError):
     """A folder that holds a set made in another way."""
 
 
-def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
-    """Write DIR/manifest.json atomically."""
-    atomic_write(directory / "manifest.json", json_bytes(manifest))
+def write_manifest(directory: Path, manifest: dict[str, Any], *, replace: bool = True) -> None:
+    """Write DIR/manifest.json atomically; without `replace` only where there is none, also if another process just
+    wrote it."""
+    atomic_write(directory / "manifest.json", json_bytes(manifest), replace=replace)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from diffusionseg.engine.backlog import Backlog
@@ -21,7 +21,7 @@ def run_units(
     heard: Callable[[Any], None] = lambda _: None,
     tries: int = 3,
     gpus: int = 0,
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     """Yield (unit, result or Failure) of every unit, each once, as they are done.
 
     What a worker raises fails its unit alone. A unit over which a worker is lost goes to another one, up to `tries`

@@ -6,8 +6,10 @@ from diffusionseg.synthesis.pair import SyntheticPair
 from diffusionseg.synthesis.places import Place, fill_places, synthesize
 from diffusionseg.synthesis.preview import attention_picture, contact_sheet, mask_overlay
 from diffusionseg.synthesis.run import SetSummary, finished_places, synthesize_set
+from diffusionseg.synthesis.shard_work import Filled
 
 __all__ = [
+    "Filled",
     "GateConfig",
     "Place",
     "Quality",

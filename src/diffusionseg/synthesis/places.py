@@ -55,11 +55,13 @@ def fill_places(
     seed: int,
     config: SynthesisConfig,
     batch_size: int | None = None,
+    cores: int | None = None,
 ) -> Iterator[Place]:
     """Yield the places `indices` in order, with up to `batch_size` of them worked on at once.
 
-    On a CPU each U-Net call runs on a single core and several calls run side by side: sums then do not depend on the
-    number of cores, and small models get faster; memory grows with the cores, and `batch_size=1` keeps it to one call.
+    On a CPU each U-Net call runs on a single core and several calls run side by side, on `cores` cores or on all: sums
+    then do not depend on their number, and small models get faster; memory grows with the cores, and `batch_size=1`
+    keeps it to one call.
     Elsewhere calls run one after the other.
     """
     check_request(backbone, class_names, config)
@@ -67,7 +69,7 @@ def fill_places(
     if not groups:
         return
     on_cpu = backbone.device.type == "cpu"
-    cores = available_cores()
+    cores = cores or available_cores()
     in_flight = max(1, (batch_size or 2 * cores) // config.call_size)
     workers = min(in_flight, cores, len(groups)) if on_cpu else 1
     replicas: SimpleQueue[Backbone] = SimpleQueue()

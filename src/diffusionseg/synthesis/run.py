@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.data import (
     ManifestMismatch,
-    Sample,
     check_manifest,
+    claim_path,
     read_manifest,
     read_sidecar,
     remove_leftovers,
     shard_done,
+    shard_path,
     write_manifest,
-    write_shard,
 )
+from diffusionseg.engine import LOCAL, Engine, Failure, run_units
 from diffusionseg.synthesis.config import SynthesisConfig
-from diffusionseg.synthesis.places import Place, fill_places
+from diffusionseg.synthesis.plan import SetPlan, comparable
 from diffusionseg.synthesis.preview import write_preview
 from diffusionseg.synthesis.sampling import check_request
+from diffusionseg.synthesis.shard_work import Filled, loading_worker, shared_worker
 
-Report = Callable[[Place], None]
-"""Called after every place, accepted or not."""
+Report = Callable[[Filled], None]
+"""Called once for every place that was not there before."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class SetSummary:
     """Rejected images by reason."""
     made: int
     """Places filled by this run; the rest was there before."""
+    failures: tuple[str, ...] = ()
+    """Name of each shard that could not be made, and why. The same run again makes it."""
 
 
 def synthesize_set(
@@ -55,46 +59,49 @@ def synthesize_set(
     batch_size: int | None = None,
     shard_size: int = 64,
     overwrite: bool = False,
+    engine: Engine = LOCAL,
+    max_failures: int = 0,
     report: Report = lambda _: None,
 ) -> SetSummary:
     """Make `count` places of the classes in turn and write them to `out` as WebDataset shards.
 
-    Finished shards are kept, unless `overwrite`. Raises ManifestMismatch, naming what differs, when `out` holds a set
-    made with another seed, other classes, another configuration or another generator, or one begun with other versions
-    of the libraries; ValueError for a request that the generator cannot fulfil. Nothing is touched before these checks.
+    Finished shards are kept, unless `overwrite`; several runs may fill one folder at the same time. The bytes do not
+    depend on `engine`, of which each worker but the local one loads the generator by its name. A shard that cannot be
+    made counts as a failure; one more than `max_failures` ends the run with the last error. Raises ManifestMismatch,
+    naming what differs, when `out` holds a set made with another seed, other classes, another configuration or another
+    generator, or one begun with other versions of the libraries; ValueError for a request that the generator cannot
+    fulfil. Nothing is touched before these checks.
     """
-    config = config or SynthesisConfig()
-    check_request(backbone, class_names, config)
-    wanted = _identity(backbone, class_names, count, seed, shard_size, config)
-    shards = range(0, count, shard_size)
-    if overwrite:
-        _remove_set(out)
-    if (out / "manifest.json").exists():
-        existing = read_manifest(out)
-        check_manifest(_comparable(existing["set"]), _comparable(wanted["set"]), out)
-        if not all(shard_done(out, number) for number in range(len(shards))):
-            check_manifest(existing["made_with"], wanted["made_with"], out)
-        wanted = {**wanted, "made_with": existing["made_with"]}
-    elif any(out.glob("shard-*.tar")):
-        raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
+    plan = SetPlan(out.absolute(), tuple(class_names), count, seed, config or SynthesisConfig(), shard_size)
+    check_request(backbone, class_names, plan.config)
+    identity = _open_set(plan, plan.identity(backbone), out, overwrite)
+    if engine.kind == "local":
+        make_worker = shared_worker(backbone, plan, batch_size)
     else:
-        write_manifest(out, wanted)
-    made = 0
-    for number, start in enumerate(shards):
-        if shard_done(out, number):
-            continue
-        indices = range(start, min(start + shard_size, count))
-        places = []
-        for place in fill_places(backbone, class_names, indices, seed, config, batch_size):
-            report(place)
-            places.append(place)
-        made += len(places)
-        _write(out, number, places)
-    summary = _summarise(out, len(shards), count, made)
-    write_manifest(out, {**wanted, "result": _result(summary)})
-    write_preview(out)
-    for name in ("manifest.json", "preview.png"):
-        remove_leftovers(out / name)
+        make_worker = loading_worker(backbone, plan, batch_size)
+    reported: set[int] = set()
+
+    def heard(filled: Filled) -> None:
+        # A shard whose worker was lost tells of its places once more.
+        if filled.index not in reported:
+            reported.add(filled.index)
+            report(filled)
+
+    made, failures = 0, []
+    gpus = int(backbone.device.type == "cuda")
+    with closing(run_units(engine, make_worker, plan.missing(), heard=heard, gpus=gpus)) as results:
+        for shard, result in results:
+            if not isinstance(result, Failure):
+                made += result
+                for index in plan.places(shard):
+                    heard(Filled(index, ()))
+                continue
+            failures.append(f"{shard_path(out, shard).name}: {result}")
+            if len(failures) > max_failures:
+                raise result.error
+    summary = _summarise(plan, made, failures)
+    if not failures:
+        _finish(plan, identity, summary)
     return summary
 
 
@@ -104,52 +111,39 @@ def finished_places(out: Path, count: int, shard_size: int) -> int:
     return sum(min(shard_size, count - start) for n, start in enumerate(starts) if shard_done(out, n))
 
 
-def _identity(
-    backbone: Backbone, names: Sequence[str], count: int, seed: int, shard_size: int, config: SynthesisConfig
-) -> dict[str, Any]:
-    """What a set is (`set`, compared on resume) and what made it (`made_with`, for the record)."""
-    return {
-        "format": 1,
-        "set": {
-            "backbone": {"name": backbone.name, "fingerprint": backbone.fingerprint},
-            "classes": list(names),
-            "count": count,
-            "seed": seed,
-            "shard_size": shard_size,
-            "device_type": backbone.device.type,
-            "dtype": str(backbone.dtype).removeprefix("torch."),
-            "config": asdict(config),
-        },
-        "made_with": {
-            name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")
-        },
-    }
+def _open_set(plan: SetPlan, wanted: dict[str, Any], out: Path, overwrite: bool) -> dict[str, Any]:
+    """The set's description, found in its folder or written there. Raises ManifestMismatch for another set."""
+    if overwrite:
+        _remove_set(out)
+    if not (out / "manifest.json").exists():
+        if any(out.glob("shard-*.tar")):
+            raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
+        write_manifest(out, wanted, replace=False)
+    existing = read_manifest(out)
+    check_manifest(comparable(existing["set"]), comparable(wanted["set"]), out)
+    if plan.missing():
+        check_manifest(existing["made_with"], wanted["made_with"], out)
+    return {**wanted, "made_with": existing["made_with"]}
 
 
-def _comparable(described: dict[str, Any]) -> dict[str, Any]:
-    """A set's description without the generator's name: the fingerprint says which one it is, wherever it lies."""
-    return {**described, "backbone": {"fingerprint": described["backbone"]["fingerprint"]}}
+def _finish(plan: SetPlan, identity: dict[str, Any], summary: SetSummary) -> None:
+    result = {key: value for key, value in asdict(summary).items() if key not in ("made", "failures")}
+    write_manifest(plan.out, {**identity, "result": result})
+    write_preview(plan.out)
+    for name in ("manifest.json", "preview.png"):
+        remove_leftovers(plan.out / name)
+    for shard in plan.shards:
+        # Of a worker that was killed between the last file and the end of its claim.
+        claim_path(shard_path(plan.out, shard)).unlink(missing_ok=True)
 
 
-def _write(out: Path, number: int, places: Sequence[Place]) -> None:
-    samples = [Sample(p.index, p.pair.encoded(), p.pair.meta()) for p in places if p.pair is not None]
-    rejects = Counter(reason for place in places for reason in place.rejects)
-    empty = [place.index for place in places if place.pair is None]
-    write_shard(out, number, samples, {"places": len(places), "empty_places": empty, "rejects": dict(rejects)})
-
-
-def _summarise(out: Path, shards: int, count: int, made: int) -> SetSummary:
-    sidecars = [read_sidecar(out, number) for number in range(shards)]
+def _summarise(plan: SetPlan, made: int, failures: Sequence[str]) -> SetSummary:
+    sidecars = [read_sidecar(plan.out, shard) for shard in plan.shards if shard_done(plan.out, shard)]
     rejects: Counter[str] = Counter()
     for sidecar in sidecars:
         rejects.update(sidecar["rejects"])
-    return SetSummary(
-        samples=sum(s["samples"] for s in sidecars), places=count, rejects=dict(sorted(rejects.items())), made=made
-    )
-
-
-def _result(summary: SetSummary) -> dict[str, Any]:
-    return {key: value for key, value in asdict(summary).items() if key != "made"}
+    samples = sum(sidecar["samples"] for sidecar in sidecars)
+    return SetSummary(samples, plan.count, dict(sorted(rejects.items())), made, tuple(failures))
 
 
 def _remove_set(out: Path) -> None:

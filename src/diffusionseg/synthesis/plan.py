@@ -1,0 +1,67 @@
+"""A synthetic set as asked for, cut into shards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from diffusionseg.backbone import Backbone
+from diffusionseg.data import shard_done
+from diffusionseg.synthesis.config import SynthesisConfig
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """All that decides a set's bytes, apart from the generator, and where it is written."""
+
+    out: Path
+    """Folder of the set."""
+    class_names: tuple[str, ...]
+    """Classes, which places take in turn."""
+    count: int
+    """Places of the set."""
+    seed: int
+    """Seed of all randomness."""
+    config: SynthesisConfig
+    """How a pair is made."""
+    shard_size: int
+    """Places in one shard, the last one perhaps fewer."""
+
+    @property
+    def shards(self) -> range:
+        """Numbers of all shards."""
+        return range(-(-self.count // self.shard_size))
+
+    def places(self, shard: int) -> range:
+        """Indices of a shard's places."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+
+    def missing(self) -> list[int]:
+        """Shards that are not done yet."""
+        return [shard for shard in self.shards if not shard_done(self.out, shard)]
+
+    def identity(self, backbone: Backbone) -> dict[str, Any]:
+        """What the set is (`set`, compared on resume) and what makes it here (`made_with`)."""
+        return {
+            "format": 1,
+            "set": {
+                "backbone": {"name": backbone.name, "fingerprint": backbone.fingerprint},
+                "classes": list(self.class_names),
+                "count": self.count,
+                "seed": self.seed,
+                "shard_size": self.shard_size,
+                "device_type": backbone.device.type,
+                "dtype": str(backbone.dtype).removeprefix("torch."),
+                "config": asdict(self.config),
+            },
+            "made_with": {
+                name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")
+            },
+        }
+
+
+def comparable(described: dict[str, Any]) -> dict[str, Any]:
+    """A set's description without the generator's name: the fingerprint says which one it is, wherever it lies."""
+    return {**described, "backbone": {"fingerprint": described["backbone"]["fingerprint"]}}
