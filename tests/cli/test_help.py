@@ -11,7 +11,19 @@ from PIL import Image
 
 from diffusionseg.demo import photographs
 
-VERBS = ("demo", "synth", "train", "predict", "eval", "compare", "pseudolabel", "pretrain", "doctor", "datasets")
+VERBS = (
+    "demo",
+    "synth",
+    "train",
+    "predict",
+    "eval",
+    "compare",
+    "pseudolabel",
+    "pretrain",
+    "status",
+    "doctor",
+    "datasets",
+)
 
 
 def count_pairs(folder):
@@ -64,6 +76,16 @@ def test_examples_of_synth_train_predict_and_eval_run_one_after_the_other(cli, d
     assert (home / "pairs" / "preview.png").exists()
     assert (home / "decoder" / "curves.png").exists()
     assert len(list((home / "predictions").rglob("*.rgba.png"))) == len(photographs())
+
+
+@pytest.mark.slow
+def test_example_of_status_runs(cli, documented, home):
+    assert documented(example(cli, "synth", home)).returncode == 0
+    done = cli(example(cli, "status", home).removeprefix("diffusionseg "), home)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["finished"]
+    assert found["samples"] == count_pairs(home / "pairs")
 
 
 @pytest.mark.slow

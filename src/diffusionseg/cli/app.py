@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from diffusionseg import __version__
-from diffusionseg.cli import compare, datasets, demo, doctor, evaluate, predict, pretrain, pseudolabel, synth, train
+from diffusionseg.cli import (
+    compare,
+    datasets,
+    demo,
+    doctor,
+    evaluate,
+    predict,
+    pretrain,
+    pseudolabel,
+    status,
+    synth,
+    train,
+)
 
 app = typer.Typer(
     name="diffusionseg",
@@ -38,5 +50,6 @@ app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("pseudolabel", epilog=pseudolabel.EXAMPLE)(pseudolabel.pseudolabel)
 app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
+app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(datasets.datasets, name="datasets", epilog=datasets.EXAMPLE)

@@ -1,0 +1,76 @@
+"""What kind of run a folder belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from diffusionseg.data import read_json_object
+from diffusionseg.status.sets import set_status
+from diffusionseg.status.standing import Standing
+
+
+def folder_status(folder: Path, *, verify: bool = False) -> Standing:
+    """How far the run is that writes, or wrote, `folder`. Raises ValueError where it belongs to none."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    if (folder / "manifest.json").exists():
+        return set_status(folder, verify=verify)
+    if (folder / "predictions.jsonl").exists():
+        return _predictions(folder)
+    if (folder / "config.json").exists() and (folder / "metrics.jsonl").exists():
+        return _training(folder)
+    raise ValueError(
+        f"{folder}: holds no set (manifest.json), predictions (predictions.jsonl) or run of training (metrics.jsonl)"
+    )
+
+
+def _predictions(folder: Path) -> Standing:
+    last = {str(record.get("image")): record for record in _lines(folder / "predictions.jsonl")}
+    failed = tuple(f"{name}: {record['error']}" for name, record in last.items() if "error" in record)
+    seconds = [float(record["seconds"]) for record in last.values() if "seconds" in record]
+    return Standing(
+        folder=str(folder),
+        kind="predictions",
+        unit="photographs",
+        done=len(last) - len(failed),
+        # The inputs, which may be many folders, are not kept.
+        total=None,
+        per_minute=60 * len(seconds) / sum(seconds) if sum(seconds) else None,
+        failed=failed,
+        resume="the same `diffusionseg predict` command again, which skips what is done",
+    )
+
+
+def _training(folder: Path) -> Standing:
+    config = read_json_object(folder / "config.json")
+    try:
+        total = int(config.get("training", config)["steps"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder}/config.json: does not say how many steps the run is to have") from error
+    steps = [int(record["step"]) for record in _lines(folder / "metrics.jsonl") if "step" in record]
+    done = min(total, max(steps, default=-1) + 1)
+    elapsed = (folder / "metrics.jsonl").stat().st_mtime - (folder / "config.json").stat().st_mtime
+    whole = done == total
+    return Standing(
+        folder=str(folder),
+        kind="training run",
+        unit="steps",
+        done=done,
+        total=total,
+        per_minute=60 * done / elapsed if done and elapsed > 0 else None,
+        resume=None if whole else "the same command again; it goes on from the last checkpoint",
+    )
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file that may be being written: a line that is not whole is passed over."""
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record

@@ -1,0 +1,89 @@
+"""What a folder's run has done, and what goes on with it."""
+
+import json
+import os
+import shlex
+
+import pytest
+
+from diffusionseg.data import Sample, claim_path, shard_path, write_manifest, write_shard
+from diffusionseg.status import folder_status
+
+
+@pytest.fixture
+def half(tmp_path):
+    """A synthetic set of 10 places in 4 shards, the first two of which were made in half a minute."""
+    config = {"steps": 24, "image_size": None, "templates": ["a {name}"], "gate": {"max_border": 0.1}}
+    described = {
+        "backbone": {"name": "my model", "fingerprint": "f"},
+        "classes": ["cat", "dog house"],
+        "count": 10,
+        "seed": 3,
+        "shard_size": 3,
+        "device_type": "cpu",
+        "dtype": "float32",
+        "config": config,
+    }
+    write_manifest(tmp_path, {"format": 1, "set": described})
+    for shard in range(2):
+        sample = Sample(3 * shard, {"jpg": b"x", "mask.png": b"y"}, {})
+        write_shard(tmp_path, shard, [sample], {"rejects": {"too small": 2}})
+        os.utime(shard_path(tmp_path, shard).with_suffix(".json"), (1000 + 30 * shard,) * 2)
+    return tmp_path
+
+
+def test_a_set_under_way(half):
+    claim_path(shard_path(half, 2)).write_text("{}")
+    shard_path(half, 3).write_bytes(b"its sidecar is still missing")
+    found = folder_status(half)
+    assert (found.kind, found.done, found.total, found.in_hand) == ("synthetic set", 2, 4, 1)
+    assert (found.samples, found.rejects, found.failed) == (2, {"too small": 4}, ())
+    assert (found.per_minute, found.minutes_left, found.finished) == (2.0, 1.0, False)
+    assert shlex.split(found.resume) == [
+        *("diffusionseg", "synth", "--model", "my model", "--classes", "cat,dog house", "--count", "10"),
+        *("--seed", "3", "--shard-size", "3", "--steps", "24", "--template", "a {name}", "--max-border", "0.1"),
+        *("--device", "cpu", "--dtype", "float32", "--out", str(half)),
+    ]
+
+
+def test_a_damaged_shard_is_named(half, cli):
+    path = shard_path(half, 1)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert folder_status(half).failed == ()
+    (fault,) = folder_status(half, verify=True).failed
+    assert fault.startswith(f"{path}: does not match the checksum")
+    path.with_suffix(".json").write_text("{")
+    done = cli(["status", half, "--json"], half)
+    assert done.returncode == 1
+    assert "shard-000001.json: not valid JSON" in json.loads(done.stdout)["failed"][0]
+
+
+def test_a_training_run(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"training": {"steps": 4}}))
+    lines = "".join(json.dumps({"step": step}) + "\n" for step in range(3))
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3')
+    os.utime(tmp_path / "config.json", (1000, 1000))
+    os.utime(tmp_path / "metrics.jsonl", (1060, 1060))
+    found = folder_status(tmp_path)
+    assert (found.kind, found.done, found.total, found.per_minute, found.finished) == ("training run", 3, 4, 3.0, False)
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3}\n')
+    assert folder_status(tmp_path).finished
+
+
+def test_predictions_name_what_failed_last(tmp_path):
+    records = [{"image": "a", "error": "was cut"}, {"image": "b", "error": "empty"}, {"image": "a", "seconds": 0.5}]
+    (tmp_path / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    found = folder_status(tmp_path)
+    assert (found.kind, found.done, found.total, found.failed) == ("predictions", 1, None, ("b: empty",))
+    assert found.per_minute == 120
+
+
+def test_other_folders_are_refused(tmp_path, cli):
+    with pytest.raises(ValueError, match="no such folder"):
+        folder_status(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="holds no set"):
+        folder_status(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    done = cli(["status", tmp_path], tmp_path)
+    assert done.returncode == 2
+    assert "does not say how large the set is to be" in done.stderr
