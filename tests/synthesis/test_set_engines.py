@@ -13,7 +13,7 @@ from diffusionseg.backbone import Backbone, BackboneLoadError
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, claim_path, shard_path, write_manifest
 from diffusionseg.engine import LOCAL, Engine, Share
-from diffusionseg.synthesis import GateConfig, SynthesisConfig, places, synthesize_set
+from diffusionseg.synthesis import GateConfig, SynthesisConfig, places, shard_work, synthesize_set
 from diffusionseg.synthesis.plan import SetPlan
 from diffusionseg.synthesis.shard_work import loading_worker
 
@@ -89,6 +89,32 @@ def test_a_worker_that_finds_another_model_or_no_set_refuses(backbone, tmp_path)
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BackboneLoadError, match=str(folder)):
         make_worker(share)
+
+
+@pytest.mark.parametrize(("part", "layer"), [("unet", "conv_in"), ("vae", "decoder.conv_in")])
+def test_weights_that_are_no_numbers_are_noticed_and_nothing_is_written(part, layer, tmp_path):
+    broken = tiny_backbone("sd1")
+    getattr(broken, part).get_submodule(layer).weight.view(-1)[0] = float("nan")
+    with pytest.raises(ValueError, match="tiny-sd1: its images are no numbers"):
+        make(broken, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_folder_that_may_not_be_written_to_fails_its_shards(backbone, expected, tmp_path, monkeypatch):
+    write = shard_work.write_shard
+
+    def denied(out, shard, *rest):
+        if shard == 1:
+            raise PermissionError(13, "Permission denied", str(shard_path(out, shard)))
+        write(out, shard, *rest)
+
+    monkeypatch.setattr(shard_work, "write_shard", denied)
+    (failure,) = make(backbone, tmp_path, max_failures=9).failures
+    assert "Permission denied" in failure
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".") or "000001" in p.name]
+    monkeypatch.undo()
+    assert make(backbone, tmp_path).made == 2
+    assert digests(tmp_path) == expected
 
 
 def test_failed_shards_are_counted_named_and_made_by_the_next_run(backbone, expected, tmp_path, monkeypatch):

@@ -83,6 +83,8 @@ def draw_group(
     if fresh:
         maps = maps.merge(_reread(backbone, latents, conditioning, fresh, config))
     pixels = backbone.decode_latents(latents)
+    if not torch.isfinite(pixels).all():
+        raise ValueError(f"{backbone.name}: its images are no numbers; weights are damaged, or --dtype is too narrow")
     images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return prompts, images, maps
 
