@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,11 +71,12 @@ def synth(
         with sigterm_interrupts(), console.progress() as bar:
             finished = 0 if overwrite else finished_places(out, count, shard_size)
             task = bar.add_task("synthesis", total=count, completed=finished)
-            rejects: Counter[str] = Counter()
+            rejects: list[str] = []
 
             def report(filled: Filled) -> None:
-                rejects.update(filled.rejects)
-                bar.update(task, advance=1, description=_described(rejects))
+                rejects.extend(filled.rejects)
+                said = f"synthesis, {len(rejects)} rejected" if rejects else "synthesis"
+                bar.update(task, advance=1, description=said)
 
             summary = synthesize_set(
                 backbone,
@@ -102,12 +102,6 @@ def synth(
         raise console.fail(f"{len(summary.failures)} shards failed, the same command makes them: {failed}", 1)
     if summary.samples == 0:
         raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts")
-
-
-def _described(rejects: Counter[str]) -> str:
-    """What stands before the bar: the commonest reasons why images were rejected so far."""
-    reasons = ", ".join(f"{n} {reason}" for reason, n in rejects.most_common(2))
-    return f"synthesis (rejected: {reasons})" if reasons else "synthesis"
 
 
 def _names_in_file(path: Path) -> tuple[str, ...]:
