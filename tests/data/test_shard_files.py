@@ -204,7 +204,7 @@ def member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
         member("000000000.jpg", tarfile.DIRTYPE),
         member("000000000.jpg", tarfile.FIFOTYPE),
     ],
-    ids=str,
+    ids=lambda foreign: foreign if isinstance(foreign, str) else f"type {foreign.type.decode()}",
 )
 def test_foreign_members_are_refused(foreign: Any, tmp_path: Path) -> None:
     path = plant(tmp_path, tar_of([*whole(0), (foreign, b"")]))
