@@ -21,13 +21,19 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster():
+    """Two machines with a core each, as far as Ray can tell."""
     ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
     path = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent.parent)}}
-    ray.init(address="local", num_cpus=2, include_dashboard=False, runtime_env=path, log_to_driver=False)
-    yield
+    ray.init(address=cluster.address, runtime_env=path, log_to_driver=False)
+    yield cluster
     ray.shutdown()
+    cluster.shutdown()
 
 
 @pytest.mark.slow
@@ -50,3 +56,19 @@ def test_every_unit_is_done_once_though_actors_are_killed(cluster, tmp_path):
     assert set(told) >= {0, 1, 2, 3, 4, 5, 7, 9}
     with pytest.raises(ValueError, match="no such model"):
         list(run_units(TWO, engine_workers.unmakeable, squares))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default::ResourceWarning", "default::pytest.PytestUnraisableExceptionWarning")
+def test_a_machine_may_go_and_come_on_the_way(cluster, tmp_path):
+    units = [("nap", n) for n in range(12)]
+    make = functools.partial(engine_workers.obedient, str(tmp_path))
+    results = []
+    for result in run_units(TWO, make, units):
+        results.append(result)
+        if len(results) in (4, 8):
+            (machine,) = cluster.worker_nodes
+            cluster.remove_node(machine, allow_graceful=False)
+        if len(results) == 6:
+            cluster.add_node(num_cpus=1)
+    assert sorted(results) == [(unit, unit[1] ** 2) for unit in units]
