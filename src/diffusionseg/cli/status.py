@@ -41,7 +41,8 @@ def _tell(found: Standing) -> None:
         console.note(f"pairs: {found.samples}; rejected images: {rejected}")
     if found.per_minute:
         left = "" if found.minutes_left is None else f", {found.minutes_left:.0f} minutes left at this rate"
-        console.note(f"rate: {found.per_minute:.2g} {found.unit} a minute{left}")
+        rate = f"{found.per_minute:.{0 if found.per_minute >= 10 else 2}f}"
+        console.note(f"rate: {rate} {found.unit} a minute{left}")
     for failure in found.failed:
         console.note(f"failed: {failure}")
     console.note("finished" if found.resume is None else f"to go on: {found.resume}")
