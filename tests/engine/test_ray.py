@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 import engine_workers
-from diffusionseg.engine import Engine, run_units
+from diffusionseg.engine import LOCAL, Engine, check_engine, run_units
 
 TWO = Engine("ray", 2)
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
+    check_engine(LOCAL)
+    with pytest.raises(ValueError, match=r"pip install 'diffusionseg\[ray\]'"):
+        check_engine(TWO)
     with pytest.raises(ValueError, match=r"pip install 'diffusionseg\[ray\]'"):
         list(run_units(TWO, engine_workers.unmakeable, [1]))
 

@@ -5,7 +5,7 @@ Importing it is cheap, so that a new worker process can set its threads before a
 
 from diffusionseg.engine.contract import Busy, Failure, MakeWorker, Share, Worker, WorkerLost
 from diffusionseg.engine.interrupt import Terminated, sigterm_interrupts
-from diffusionseg.engine.run import run_units
+from diffusionseg.engine.run import check_engine, run_units
 from diffusionseg.engine.spec import LOCAL, Engine, parse_engine
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Terminated",
     "Worker",
     "WorkerLost",
+    "check_engine",
     "parse_engine",
     "run_units",
     "sigterm_interrupts",

@@ -22,7 +22,7 @@ def run_on_ray(
     An actor has one core, or `gpus` and one core, and one unit in hand. It gets a unit only once it runs, so a cluster
     may grow and shrink meanwhile: actors that find no room, or lost their machine, hold nothing up.
     """
-    ray = _import_ray()
+    ray = import_ray()
     with _cluster(ray, engine.address):
         count = engine.workers or _room(ray, gpus)
         # Ray restarts actors without end, but tells at once of a unit whose actor was lost: another one takes it.
@@ -119,7 +119,8 @@ def _cluster(ray: Any, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """The package of the extra `ray`. Raises ValueError saying how to install it."""
     try:
         import ray
     except ImportError as error:

@@ -9,8 +9,14 @@ from diffusionseg.engine.backlog import Backlog
 from diffusionseg.engine.contract import MakeWorker
 from diffusionseg.engine.local import run_local
 from diffusionseg.engine.processes import run_in_processes
-from diffusionseg.engine.ray_engine import run_on_ray
+from diffusionseg.engine.ray_engine import import_ray, run_on_ray
 from diffusionseg.engine.spec import Engine
+
+
+def check_engine(engine: Engine) -> None:
+    """Raise ValueError, saying what to install, for an engine that cannot run here."""
+    if engine.kind == "ray":
+        import_ray()
 
 
 def run_units(

@@ -21,7 +21,7 @@ from diffusionseg.data import (
     shard_path,
     write_manifest,
 )
-from diffusionseg.engine import LOCAL, Engine, Failure, run_units
+from diffusionseg.engine import LOCAL, Engine, Failure, check_engine, run_units
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.plan import SetPlan, comparable
 from diffusionseg.synthesis.preview import write_preview
@@ -74,6 +74,7 @@ def synthesize_set(
     """
     plan = SetPlan(out.absolute(), tuple(class_names), count, seed, config or SynthesisConfig(), shard_size)
     check_request(backbone, class_names, plan.config)
+    check_engine(engine)
     identity = _open_set(plan, plan.identity(backbone), out, overwrite)
     if engine.kind == "local":
         make_worker = shared_worker(backbone, plan, batch_size)
