@@ -12,7 +12,7 @@ from diffusionseg.status import folder_status
 
 @pytest.fixture
 def half(tmp_path):
-    """A synthetic set of 10 places in 4 shards, the first two of which were made in half a minute."""
+    """A synthetic set of 10 places in 4 shards, two of which were made in a minute."""
     config = {"steps": 24, "image_size": None, "templates": ["a {name}"], "gate": {"max_border": 0.1}}
     described = {
         "backbone": {"name": "my model", "fingerprint": "f"},
@@ -29,6 +29,7 @@ def half(tmp_path):
         sample = Sample(3 * shard, {"jpg": b"x", "mask.png": b"y"}, {})
         write_shard(tmp_path, shard, [sample], {"rejects": {"too small": 2}})
         os.utime(shard_path(tmp_path, shard).with_suffix(".json"), (1000 + 30 * shard,) * 2)
+    os.utime(tmp_path / "manifest.json", (970, 970))
     return tmp_path
 
 

@@ -50,9 +50,13 @@ class Standing:
         return (self.total - self.done) / self.per_minute
 
 
-def rate(files: Sequence[Path]) -> float | None:
-    """Files a minute by the times of the newest ones."""
-    times = sorted(path.stat().st_mtime for path in files)[-RECENT:]
+def rate(files: Sequence[Path], begun: Path) -> float | None:
+    """Files a minute by the times of the newest ones, or of all since `begun` was written where they are few."""
+    times = sorted(path.stat().st_mtime for path in files)[-RECENT - 1 :]
+    start = begun.stat().st_mtime
+    # A finished run writes `begun` once more; the first file then has to do.
+    if 0 < len(times) <= RECENT and start < times[0]:
+        times.insert(0, start)
     if len(times) < 2 or times[-1] <= times[0]:
         return None
     return (len(times) - 1) / (times[-1] - times[0]) * 60
