@@ -25,11 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """One process gets each file's tests; those that share `home` are one file's, the longest one, and begin."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("home" if "home" in item.fixturenames else item.path.as_posix()))
+    """A process gets one file's tests after another; the longest, those that share `home`, begin."""
     items.sort(key=lambda item: "home" not in item.fixturenames)
 
 

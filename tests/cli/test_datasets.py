@@ -1,13 +1,10 @@
 """`datasets check` says what a folder is, for people and machines, and its exit status tells whether it can be used."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from diffusionseg.demo import photographs
 
 
 @pytest.fixture
@@ -97,14 +94,3 @@ def test_eval_takes_the_roots_of_data_sets(cli, ecssd, tmp_path):
     done = cli("eval --pred predictions --masks ecssd", tmp_path)
     assert done.returncode == 2
     assert "0001.mask.png: has no level above 1 of 255: a mask coded 0/1" in " ".join(done.stderr.split())
-
-
-def test_example_of_datasets_check_runs(cli, documented, home):
-    shown = cli("datasets check --help", home).stdout
-    found = re.search(r"Example: (diffusionseg .+?)\s*$", " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown).split()))
-    assert found, shown
-    done = documented(found[1])
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["pairs"] == len(photographs())
-    assert report["layout"] == "masks without photographs"
