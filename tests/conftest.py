@@ -25,9 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+LONGEST = ("test_docs.py", "test_full_size.py")
+"""Files that take minutes; they begin, or one process would wait for the other in the end."""
+
+
 def pytest_collection_modifyitems(items):
-    """A process gets one file's tests after another; the longest, those that share `home`, begin."""
-    items.sort(key=lambda item: "home" not in item.fixturenames)
+    """Order tests for processes that take one file's after another's."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -59,8 +59,11 @@ def evaluate_saliency(
         curves=curves,
         undecided=undecided,
     )
-    truths = find_masks(masks)
     folders = [predictions] if against is None else [predictions, against]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder; give the one that predict wrote")
+    truths = find_masks(masks)
     pairs = [_pairs(folder, truths, allow_missing) for folder in folders]
     total = len(truths) * len(folders)
     part = evaluate_pairs(pairs[0], wanted, jobs, lambda done, _: report(done, total))
@@ -77,8 +80,6 @@ def evaluate_saliency(
 
 
 def _pairs(predictions: Path, truths: Sequence[tuple[str, Path]], allow_missing: bool) -> list[MaskPair]:
-    if not predictions.is_dir():
-        raise ValueError(f"{predictions}: no such folder; give the one that predict wrote")
     pairs = [MaskPair(stem, mask, prediction_of(predictions, stem)) for stem, mask in truths]
     missing = [pair.stem for pair in pairs if pair.prediction is None]
     refuse_missing(missing, len(pairs), predictions, allow_missing)
