@@ -70,8 +70,11 @@ def histograms(
         return binary_histograms(mask, ground_truth, bins)
     if prediction.dtype == np.uint8:
         passed = _passed_by_level(prediction, protocol)
-        counts, hits = (np.bincount(part.ravel(), minlength=256) for part in (prediction, prediction[ground_truth]))
-        return tuple(np.bincount(passed, weights=c, minlength=bins).astype(np.intp) for c in (counts, hits))  # type: ignore[return-value]
+        counts, hits = (
+            np.bincount(passed, weights=np.bincount(part.ravel(), minlength=256), minlength=bins).astype(np.intp)
+            for part in (prediction, prediction[ground_truth])
+        )
+        return counts, hits
     levels = thresholds_passed(saliency_of(prediction, protocol), protocol)
     return np.bincount(levels.ravel(), minlength=bins), np.bincount(levels[ground_truth], minlength=bins)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,10 @@ def image_measures(
     check(prediction, ground_truth)
     truth, saliency = object_of(ground_truth, protocol), saliency_of(prediction, protocol)
     mask = saliency > protocol.mask_threshold
-    counts, hits = histograms(prediction, mask, truth, protocol)
+    image = _Prepared(saliency, truth, mask, *histograms(prediction, mask, truth, protocol), protocol)
     values: Values = {}
     for family in families:
-        values |= _MEASURES[family](saliency, truth, mask, counts, hits, protocol)
+        values |= _MEASURES[family](image)
     return values
 
 
@@ -111,44 +112,47 @@ def class_mean_iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return total / 2
 
 
-def _f(
-    saliency: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    mask: NDArray[np.bool_],
-    counts: NDArray[np.intp],
-    hits: NDArray[np.intp],
-    protocol: SaliencyProtocol,
-) -> Values:
-    adaptive = binary_histograms(adaptive_mask(saliency), truth)
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """One image as its protocol sees it."""
+
+    saliency: NDArray[np.float64]
+    truth: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+    counts: NDArray[np.intp]
+    hits: NDArray[np.intp]
+    protocol: SaliencyProtocol
+
+
+def _f(image: _Prepared) -> Values:
+    adaptive = binary_histograms(adaptive_mask(image.saliency), image.truth)
     return {
-        "f_adaptive": float(f_measure(*precision_recall(*adaptive, protocol), protocol)[0]),
-        "f_curve": f_measure(*precision_recall(counts, hits, protocol), protocol),
+        "f_adaptive": float(f_measure(*precision_recall(*adaptive, image.protocol), image.protocol)[0]),
+        "f_curve": f_measure(*precision_recall(image.counts, image.hits, image.protocol), image.protocol),
     }
 
 
-def _e(
-    saliency: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    mask: NDArray[np.bool_],
-    counts: NDArray[np.intp],
-    hits: NDArray[np.intp],
-    protocol: SaliencyProtocol,
-) -> Values:
-    objects = int(hits.sum())
-    one, of_object = (pixels_passing(part) for part in binary_histograms(adaptive_mask(saliency), truth))
+def _e(image: _Prepared) -> Values:
+    objects, pixels = int(image.hits.sum()), image.truth.size
+    one, of_object = (pixels_passing(part) for part in binary_histograms(adaptive_mask(image.saliency), image.truth))
     return {
-        "e_adaptive": float(e_measure(one, of_object, objects, truth.size)[0]),
-        "e_curve": e_measure(pixels_passing(counts), pixels_passing(hits), objects, truth.size),
+        "e_adaptive": float(e_measure(one, of_object, objects, pixels)[0]),
+        "e_curve": e_measure(pixels_passing(image.counts), pixels_passing(image.hits), objects, pixels),
     }
 
 
-_MEASURES: dict[str, Callable[..., Values]] = {
-    "mae": lambda s, t, m, c, h, p: {"mae": float(np.abs(s - t).mean())},
+def _pr(image: _Prepared) -> Values:
+    precision, recall = precision_recall(image.counts, image.hits, image.protocol)
+    return {"precision": precision, "recall": recall}
+
+
+_MEASURES: dict[str, Callable[[_Prepared], Values]] = {
+    "mae": lambda image: {"mae": float(np.abs(image.saliency - image.truth).mean())},
     "f": _f,
     "e": _e,
-    "s": lambda s, t, m, c, h, p: {"s_measure": s_measure(s, t)},
-    "weighted-f": lambda s, t, m, c, h, p: {"weighted_f": weighted_f(s, t)},
-    "pr": lambda s, t, m, c, h, p: dict(zip(("precision", "recall"), precision_recall(c, h, p), strict=True)),
-    "miou": lambda s, t, m, c, h, p: {"miou": class_mean_iou(m, t)},
-    "boundary-f": lambda s, t, m, c, h, p: {"boundary_f": boundary_f(m, t)},
+    "s": lambda image: {"s_measure": s_measure(image.saliency, image.truth)},
+    "weighted-f": lambda image: {"weighted_f": weighted_f(image.saliency, image.truth)},
+    "pr": _pr,
+    "miou": lambda image: {"miou": class_mean_iou(image.mask, image.truth)},
+    "boundary-f": lambda image: {"boundary_f": boundary_f(image.mask, image.truth)},
 }
