@@ -25,12 +25,8 @@ def compare(
     refine: Annotated[
         str, typer.Option(help="Refinements of each: none, guided, bilateral, bilateral-part, cut; by commas.")
     ] = "none,guided,bilateral",
-    weights: Annotated[
-        str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
-    ] = "mini",
-    model: Annotated[
-        str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
-    ] = None,
+    weights: options.Weights = "mini",
+    model: options.OtherModel = None,
     class_name: Annotated[
         str, typer.Option(help="Word that daam, propagation and attentioncut look for in every photograph.")
     ] = "object",

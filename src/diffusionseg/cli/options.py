@@ -67,6 +67,12 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. au
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout; all else goes to stderr.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything again instead of resuming.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
+Weights = Annotated[
+    str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
+]
+OtherModel = Annotated[
+    str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
+]
 Model = Annotated[str, typer.Option(help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.")]
 
 

@@ -17,12 +17,8 @@ def predict(
     inputs: Annotated[list[Path], typer.Argument(help="Photographs, or folders that are searched through.")],
     out: Annotated[Path, typer.Option(help="Folder of the pictures and of predictions.jsonl.")],
     config: options.Config = None,
-    weights: Annotated[
-        str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
-    ] = "mini",
-    model: Annotated[
-        str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
-    ] = None,
+    weights: options.Weights = "mini",
+    model: options.OtherModel = None,
     type: Annotated[
         list[str] | None,
         typer.Option("--type", help="saliency, mask (default: these two), rgba, overlay; repeatable."),

@@ -19,12 +19,8 @@ def pseudolabel(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
     config: options.Config = None,
-    weights: Annotated[
-        str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
-    ] = "mini",
-    model: Annotated[
-        str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
-    ] = None,
+    weights: options.Weights = "mini",
+    model: options.OtherModel = None,
     count: Annotated[int | None, typer.Option(min=1, help="Look at a random choice of this many; default all.")] = None,
     seed: options.Seed = 0,
     prior: Annotated[
