@@ -47,8 +47,10 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     """Latents (B, C, h, w) in the generator's scale to images (B, 3, H, W) float32 in 0…1."""
     latents = _at_least_float32(latents.to(vae.device))
     offset, scale = _affine(vae, latents)
-    pixels = vae.decode((latents / scale + offset).to(vae.dtype)).sample
-    return (_at_least_float32(pixels) / 2 + 0.5).clamp(0, 1)
+    pixels = _at_least_float32(vae.decode((latents / scale + offset).to(vae.dtype)).sample)
+    # An overflow is no number, not white.
+    pixels = pixels.masked_fill(pixels.isinf(), float("nan"))
+    return (pixels / 2 + 0.5).clamp(0, 1)
 
 
 def _affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
