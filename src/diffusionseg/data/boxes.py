@@ -105,8 +105,8 @@ def read_box(value: object) -> tuple[float, float, float, float]:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value as JSON gives it is a finite number; whole ones may be too long for a float."""
-    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[operator]
+    """Whether a value as JSON gives it is a number, and neither NaN nor beyond all pixels."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def is_side(value: object) -> bool:
