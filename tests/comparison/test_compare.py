@@ -110,7 +110,7 @@ def test_tables_hold_the_same_cells():
 
 def test_want_of_memory_is_an_error_of_its_photograph(monkeypatch, tmp_path):
     photograph = worker.Photograph("a", tmp_path / "a.jpg", tmp_path / "a.png", (("centre", "none"),))
-    monkeypatch.setattr(worker._Process, "config", CompareConfig(), raising=False)
+    monkeypatch.setattr(worker._Process, "config", CompareConfig(("centre",)), raising=False)
     monkeypatch.setattr(worker, "read_ground_truth", lambda *_: None)
     failures = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError("too large"), RuntimeError("shapes")]
 
