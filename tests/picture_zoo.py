@@ -124,9 +124,9 @@ def more_bad_files(folder: Path) -> dict[str, str]:
     return {name: word for name, (_, word) in contents.items()}
 
 
-def png_claiming(width: int, height: int) -> bytes:
-    """A PNG of a hundred bytes whose header claims a size."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def png_claiming(width: int, height: int, colour: int = 2) -> bytes:
+    """A PNG of a hundred bytes whose header claims a size; colour type 2 is RGB, 0 grey."""
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(64))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
 

@@ -1,9 +1,16 @@
 """Wrong usage and wrong input: exit status, messages, and nothing lost."""
 
 import json
+import re
+import resource
+import subprocess
+import sys
 
 import pytest
+import typer
+from PIL import Image
 
+from diffusionseg.cli import console
 from picture_zoo import bad_files, good_files
 
 
@@ -92,3 +99,47 @@ def test_configuration_file_gives_defaults_and_flags_win(cli, tmp_path):
     assert "colour" in done.stderr
     (tmp_path / "c.toml").write_text("colour = \n")
     assert "not valid TOML" in " ".join(cli("synth --config c.toml --classes cat --out A", tmp_path).stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory (MemoryError); lower --batch-size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "lower --batch-size or --jobs"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nDetails"), "allocate 2 GiB.); lower --batch-size"),
+        (MemoryError("out of memory with one at a time; do this"), "error: out of memory with one at a time; do this"),
+        (OSError(28, "No space left on device", "a.png"), "No space left on device: 'a.png'"),
+        (PermissionError(13, "Permission denied", "b"), "Permission denied: 'b'"),
+    ],
+)
+def test_want_of_memory_and_room_is_status_two_with_what_to_do(error, said, capsys):
+    with pytest.raises(typer.Exit) as ended, console.errors_named():
+        raise error
+    assert ended.value.exit_code == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_errors_that_are_our_own_are_not_hidden():
+    with pytest.raises(RuntimeError, match="shapes"), console.errors_named():
+        raise RuntimeError("shapes do not fit")
+
+
+def test_a_full_disk_under_the_report_or_stdout_is_a_message_and_no_traceback(cli, tmp_path):
+    for folder in ("pred", "masks"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (40, 30), 255).save(tmp_path / folder / f"a{'.saliency' * (folder == 'pred')}.png")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))  # noqa: E731
+    done = cli("eval --pred pred --masks masks --report R", tmp_path, preexec_fn=limit)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert re.search(r"File too large: 'R/\S+'", done.stderr)
+    assert not list(tmp_path.rglob(".*"))
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "diffusionseg", "eval", "--pred", "pred", "--masks", "masks", "--json"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "the result cannot be written to stdout (No space left on device)" in done.stderr

@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from diffusionseg.comparison import CompareConfig, Comparison, Row, latex, markdown
+from diffusionseg.comparison import CompareConfig, Comparison, Row, latex, markdown, worker
 from diffusionseg.comparison.folder import SECONDS, claim, missing, read_seconds, write_seconds
 
 METHODS = "centre,colour-cut,daam,decoder"
@@ -105,3 +106,19 @@ def test_tables_hold_the_same_cells():
     text = latex(comparison())
     assert r"A$^4$c 50 \% & none & 0.900 & 0.500 & 0.400--0.600 & 0.700 & 1.25 & 1.00 \\" in text
     assert text.count(r"\\") == 3
+
+
+def test_want_of_memory_is_an_error_of_its_photograph(monkeypatch, tmp_path):
+    photograph = worker.Photograph("a", tmp_path / "a.jpg", tmp_path / "a.png", (("centre", "none"),))
+    monkeypatch.setattr(worker._Process, "config", CompareConfig(("centre",)), raising=False)
+    monkeypatch.setattr(worker, "read_ground_truth", lambda *_: None)
+    failures = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError("too large"), RuntimeError("shapes")]
+
+    def fail(_):
+        raise failures.pop(0)
+
+    monkeypatch.setattr(worker, "_find", fail)
+    assert worker.find(photograph).error == "CUDA out of memory."
+    assert worker.find(photograph).error == "too large"
+    with pytest.raises(RuntimeError, match="shapes"):
+        worker.find(photograph)

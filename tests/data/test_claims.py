@@ -10,6 +10,7 @@ import time
 import pytest
 
 from diffusionseg.data import atomic_write, claim_path, claimed, claims
+from hostile import full_disk
 
 
 def plant(path, host, process, age=0.0):
@@ -88,3 +89,12 @@ def test_without_replace_the_first_file_stays(tmp_path, monkeypatch):
     atomic_write(tmp_path / "other", b"four", replace=False)
     assert (tmp_path / "other").read_bytes() == b"four"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "other"]
+
+
+def test_a_claim_for_which_there_is_no_room_is_none(tmp_path):
+    path = tmp_path / "shard-000000.tar"
+    with full_disk(5), pytest.raises(OSError, match=r"File too large: '.*shard-000000\.tar\.claim'"), claimed(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with claimed(path) as mine:
+        assert mine

@@ -28,6 +28,7 @@ from diffusionseg.data import (
     read_sidecar,
     shard_done,
     shard_path,
+    whole_file,
     write_shard,
 )
 
@@ -332,3 +333,27 @@ def test_stored_pairs_check_what_they_open(tmp_path):
     shard_path(tmp_path, 0).write_bytes(content)
     with pytest.raises(ShardError, match="checksum"):
         StoredPairs([tmp_path])
+
+
+def half_written(path, error):
+    with whole_file(path) as file:
+        file.write_bytes(b"half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")])
+def test_what_cannot_be_written_is_named_and_leaves_nothing(error, tmp_path, monkeypatch):
+    write_shard(tmp_path, 0, [sample(0)], {})
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def refuse(handle):
+        raise error
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(type(error), match=rf"{error.strerror}: '.*/manifest\.json'"):
+        atomic_write(tmp_path / "manifest.json", b"{}")
+    with pytest.raises(type(error), match=rf"{error.strerror}: '.*/a\.png'"):
+        half_written(tmp_path / "a.png", error)
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+    with pytest.raises(FileNotFoundError, match=r"'/nowhere/b'"), whole_file(tmp_path / "a.png"):
+        Path("/nowhere/b").read_bytes()

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from diffusionseg.attentioncut import ColourCutConfig
+from diffusionseg.backbone import OutOfMemory
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, StoredPairs, read_shards
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
@@ -20,6 +21,7 @@ from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
 from diffusionseg.pseudolabels.photos import PhotoList
 from diffusionseg.pseudolabels.run import label
 from diffusionseg.synthesis import GateConfig
+from hostile import full_disk
 
 ANY = PseudolabelConfig(gate=GateConfig(0, 1, 1, 1, 0, 0), min_stability=0)
 FEATURES = FeatureConfig(timesteps=(50,))
@@ -158,3 +160,28 @@ def test_large_photographs_are_stored_smaller(model):
     assert sample.image_array().shape == (75, 100, 3)
     assert sample.mask_array().shape == (75, 100)
     assert sample.meta["size"] == [400, 300]
+
+
+def test_memory_that_runs_out_ends_the_run_before_a_shard_lacks_what_it_should_hold(
+    model, sources, tmp_path, monkeypatch
+):
+    real = DiffusionSeg.saliency
+
+    def saliency(self, images, flip=False):
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self, images, flip)
+
+    monkeypatch.setattr(DiffusionSeg, "saliency", saliency)
+    with pytest.raises(OutOfMemory, match=r"photographs at a time; use a smaller --batch-size"):
+        pseudolabel(model, sources, tmp_path / "set", config=ANY)
+    assert [p.name for p in (tmp_path / "set").iterdir()] == ["manifest.json"]
+
+
+def test_a_full_disk_names_the_shard_and_the_next_run_makes_it(model, sources, tmp_path):
+    pseudolabel(model, sources[:1], tmp_path / "whole", config=ANY)
+    with full_disk(5_000), pytest.raises(OSError, match=r"File too large: '.*shard-000000\.tar'"):
+        pseudolabel(model, sources[:1], tmp_path / "set", config=ANY)
+    assert [p.name for p in (tmp_path / "set").iterdir()] == ["manifest.json"]
+    pseudolabel(model, sources[:1], tmp_path / "set", config=ANY)
+    assert digests(tmp_path / "set") == digests(tmp_path / "whole")

@@ -5,9 +5,11 @@ import os
 import shlex
 
 import pytest
+from hypothesis import given
 
 from diffusionseg.data import Sample, claim_path, shard_path, write_manifest, write_shard
 from diffusionseg.status import folder_status
+from hostile import changed, few, refused_by_name
 
 
 @pytest.fixture
@@ -88,3 +90,34 @@ def test_other_folders_are_refused(tmp_path, cli):
     done = cli(["status", tmp_path], tmp_path)
     assert done.returncode == 2
     assert "does not say how large the set is to be" in done.stderr
+
+
+CONFIG = {"training": {"steps": 3}}
+METRICS = {"step": 1, "loss": 0.5}
+PREDICTED = {"image": "a.png", "seconds": 0.5, "boxes": []}
+
+
+def test_folders_from_anywhere(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "predicted").mkdir()
+
+    @few
+    @given(changed([CONFIG]), changed([METRICS]), changed([PREDICTED]))
+    def look(config, metrics, predicted):
+        (tmp_path / "run" / "config.json").write_bytes(config)
+        (tmp_path / "run" / "metrics.jsonl").write_bytes(metrics)
+        (tmp_path / "predicted" / "predictions.jsonl").write_bytes(predicted)
+        for folder in ("run", "predicted"):
+            found = refused_by_name(lambda folder=folder: folder_status(tmp_path / folder), ValueError, tmp_path)
+            _ = found and (found.per_minute, found.minutes_left)
+
+    look()
+
+
+@pytest.mark.parametrize(("entry", "value"), [("count", 10**18), ("shard_size", 0), ("count", float("inf"))])
+def test_a_set_of_any_size_is_no_reason_to_wait(half, entry, value):
+    manifest = json.loads((half / "manifest.json").read_text())
+    manifest["set"][entry] = value
+    (half / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=r"manifest\.json: does not say how large"):
+        folder_status(half)

@@ -4,6 +4,9 @@ import json
 
 import pytest
 import torch
+from hypothesis import given
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import nn
 
 from diffusionseg.training import (
@@ -14,6 +17,7 @@ from diffusionseg.training import (
     save_checkpoint,
     step_generator,
 )
+from hostile import changed, damaged, few, full_disk, refused_by_name
 
 
 def test_average_by_hand():
@@ -86,3 +90,95 @@ def test_checkpoint_of_another_model_is_named(tmp_path):
     module = nn.Linear(2, 2)
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: belongs to another model"):
         load_checkpoint(tmp_path, module, WeightAverage(module, 0.9), torch.optim.AdamW(module.parameters()))
+
+
+def stored(directory):
+    """A checkpoint, what it was saved from, and a way to read it into a fresh copy of that."""
+    run(directory, 5)
+
+    def load():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
+        before = {k: v.clone() for k, v in module.state_dict().items()}
+        try:
+            return load_checkpoint(
+                directory, module, WeightAverage(module, 0.9), torch.optim.AdamW(module.parameters())
+            )
+        except ValueError:
+            assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+            raise
+
+    return directory / "checkpoint.safetensors", load
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do_and_left_where_it_is(tmp_path):
+    path, load = stored(tmp_path)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    for content, reason in ((flipped, "does not match its checksum"), (whole[:-1], ""), (whole[:100], ""), (b"", "")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"checkpoint\.safetensors: damaged .*{reason}.*put a copy of it back"):
+            load()
+        assert path.read_bytes() == content
+    path.write_bytes(whole)
+    assert load() == (5, {"note": "x"})
+
+
+def test_checkpoints_from_anywhere(tmp_path):
+    path, load = stored(tmp_path)
+    whole, tensors = path.read_bytes(), load_file(path)
+    with safe_open(path, "pt") as file:
+        meta = json.loads(file.metadata()["run"])
+    without = {k: v for k, v in meta.items() if k != "sha256"}
+    for name, value in (
+        ("module.0.weight", torch.zeros(3)),
+        ("average.0.weight", torch.zeros(3)),
+        ("average.0.weight", torch.zeros(8, 4, dtype=torch.int64)),
+        ("optimizer.0.exp_avg", torch.zeros(3)),
+        ("optimizer.99.exp_avg", torch.zeros(8, 4)),
+        ("optimizer.a.b.c", torch.zeros(())),
+        ("elsewhere", torch.zeros(())),
+    ):
+        path.write_bytes(save({**tensors, name: value}, metadata={"run": json.dumps(without)}))
+        with pytest.raises(ValueError, match=r"checkpoint\.safetensors: (damaged|belongs to another model)"):
+            load()
+
+    @few
+    @given(changed([meta, without]))
+    def look_at_state(content):
+        path.write_bytes(save(tensors, metadata={"run": content.decode(errors="replace")}))
+        refused_by_name(load, ValueError, path)
+
+    @few
+    @given(damaged([whole]))
+    def look(content):
+        path.write_bytes(content)
+        refused_by_name(load, ValueError, path)
+
+    look_at_state()
+    look()
+
+
+def test_a_journal_passes_over_what_is_no_line_of_numbers(tmp_path):
+    @few
+    @given(changed([{"step": 1, "loss": 0.5}]))
+    def look(content):
+        good = b'{"step": 0, "loss": 1.0}\n'
+        (tmp_path / "metrics.jsonl").write_bytes(good + content + b"\n\xff\n3\n" + good)
+        journal = Journal(tmp_path, resume_step=1)
+        assert [r["step"] for r in journal.records() if r == {"step": 0, "loss": 1.0}] == [0, 0]
+
+    look()
+
+
+def test_a_full_disk_is_told_by_the_file_that_has_no_room(tmp_path):
+    journal = Journal(tmp_path)
+    for step in range(9):
+        journal.write(step, loss=0.123456789)
+    with full_disk(100), pytest.raises(OSError, match=r"File too large: '.*metrics\.jsonl'"):
+        journal.write(9, loss=0.5)
+    with full_disk(100), pytest.raises(OSError, match=r"File too large: '.*curves\.png'"):
+        journal.plot({"loss": ["loss"]})
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
+    assert len(Journal(tmp_path, resume_step=9).records()) == 9

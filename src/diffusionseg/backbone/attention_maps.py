@@ -41,6 +41,21 @@ class AttentionMaps:
             steps=self.steps + other.steps,
         )
 
+    def usable(self) -> Tensor:
+        """Whether each row consists of numbers, (R,) bool."""
+        return torch.stack([m.flatten(1).isfinite().all(1) for m in (*self.cross.values(), *self.self_.values())]).all(
+            0
+        )
+
+    def where(self, rows: Tensor, other: AttentionMaps) -> AttentionMaps:
+        """These maps in the rows (R,) that are true, the others' in the rest."""
+        return AttentionMaps(
+            cross={n: torch.where(rows[:, None, None], m, other.cross[n]) for n, m in self.cross.items()},
+            self_={n: torch.where(rows[:, None, None], m, other.self_[n]) for n, m in self.self_.items()},
+            grids=self.grids,
+            steps=self.steps,
+        )
+
 
 def queries_and_keys(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> tuple[Tensor, Tensor]:
     """Per-head queries (R, H, N, D) and keys (R, H, L, D), made as diffusers' `AttnProcessor2_0` makes

@@ -1,4 +1,4 @@
-"""The two errors that belong to generators, kept apart so that a command line can tell them from bugs."""
+"""The errors that belong to generators, kept apart so that a command line can tell them from bugs."""
 
 
 class BackboneLoadError(OSError):
@@ -7,3 +7,7 @@ class BackboneLoadError(OSError):
 
 class DeviceUnavailableError(ValueError):
     """A device was asked for by name and this machine does not have it."""
+
+
+class OutOfMemory(MemoryError):
+    """There is not enough memory for a single thing at a time; the message names the remedy."""

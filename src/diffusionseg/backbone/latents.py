@@ -28,6 +28,13 @@ def check_images(images: Tensor, downscale: int) -> None:
         raise ValueError(f"image values must lie in 0…1, these lie in {low:.3g}…{high:.3g}")
 
 
+def check_scale(vae: Any) -> None:
+    """Raise ValueError for a VAE whose configuration gives latents no scale."""
+    offset, scale = _affine(vae, torch.zeros(1))
+    if not (offset.isfinite().all() and scale.isfinite().all() and (scale != 0).all()):
+        raise ValueError("the VAE's scaling_factor, shift_factor, latents_mean and latents_std must be finite")
+
+
 @torch.no_grad()
 def encode_images(vae: Any, images: Tensor) -> Tensor:
     """Posterior mean of the VAE in the generator's scale: images (B, 3, H, W) in 0…1 to latents (B, C, h, w)
@@ -47,8 +54,10 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     """Latents (B, C, h, w) in the generator's scale to images (B, 3, H, W) float32 in 0…1."""
     latents = _at_least_float32(latents.to(vae.device))
     offset, scale = _affine(vae, latents)
-    pixels = vae.decode((latents / scale + offset).to(vae.dtype)).sample
-    return (_at_least_float32(pixels) / 2 + 0.5).clamp(0, 1)
+    pixels = _at_least_float32(vae.decode((latents / scale + offset).to(vae.dtype)).sample)
+    # An overflow is no number, not white.
+    pixels = pixels.masked_fill(pixels.isinf(), float("nan"))
+    return (pixels / 2 + 0.5).clamp(0, 1)
 
 
 def _affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:

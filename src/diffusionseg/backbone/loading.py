@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors import SafetensorError, safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from diffusionseg.backbone.errors import BackboneLoadError
+from diffusionseg.backbone.memory import ran_out
 from diffusionseg.backbone.progress import without_progress_bars
 from diffusionseg.backbone.source import weight_files, weight_variant
 
@@ -66,7 +70,20 @@ def load_components(folder: Path, dtype: torch.dtype) -> Components:
         variant, files = _weights_of(folder / name, half)
         weights += files
         cls, dtype_argument = classes[name]
-        models[name] = _load(folder, name, cls, variant=variant, use_safetensors=True, **{dtype_argument: dtype})
+        _check_weights(folder, files)
+        models[name], found = _load(
+            folder,
+            name,
+            cls,
+            variant=variant,
+            use_safetensors=True,
+            output_loading_info=True,
+            **{dtype_argument: dtype},
+        )
+        # The libraries draw at random what is missing, or leave it without memory.
+        if found["missing_keys"]:
+            lost = ", ".join(sorted(found["missing_keys"])[:3])
+            raise BackboneLoadError(f"{folder}: {name}/ lacks weights ({lost} …); copy or download it again")
         _align(models[name])
     tokenizers = [_load(folder, "tokenizer", CLIPTokenizer)]
     if two:
@@ -82,13 +99,26 @@ def load_components(folder: Path, dtype: torch.dtype) -> Components:
     )
 
 
+@contextmanager
+def configuration_errors_named(folder: Path) -> Iterator[None]:
+    """Within it what goes wrong, except for want of memory, is a BackboneLoadError that names the folder."""
+    try:
+        yield
+    except Exception as error:  # a configuration that is nonsense shows wherever its entries are first used
+        if ran_out(error):
+            raise
+        raise BackboneLoadError(
+            f"{folder}: its configuration cannot be used ({type(error).__name__}: {error}); copy or download it again"
+        ) from error
+
+
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     if not path.is_file():
         raise BackboneLoadError(f"{folder}: has no {name}: not a folder in the Stable Diffusion layout")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BackboneLoadError(f"{folder}: {name} is not valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise BackboneLoadError(f"{folder}: {name} does not hold a JSON object")
@@ -109,7 +139,17 @@ def _weights_of(component: Path, half: bool) -> tuple[str | None, list[Path]]:
                 "or use a revision of the model that has them"
             ) from None
         raise BackboneLoadError(f"{component.parent}: {component.name}/ has no weights (*.safetensors)") from None
-    return variant, [component / name for name in weight_files(names, variant)]
+    files = weight_files(names, variant)
+    for index in (name for name in names if name.endswith(".safetensors.index.json")):
+        parts = _read_json(component.parent, f"{component.name}/{index}").get("weight_map")
+        # The libraries would read anything that is named there, pickles and files elsewhere too.
+        if not isinstance(parts, dict) or not set(map(str, parts.values())) <= {
+            n for n in names if n.endswith(".safetensors")
+        }:
+            raise BackboneLoadError(
+                f"{component.parent}: {component.name}/{index} names weights that are no safetensors file beside it"
+            )
+    return variant, [component / name for name in files]
 
 
 def _load(folder: Path, name: str, cls: Any, **options: Any) -> Any:
@@ -117,9 +157,30 @@ def _load(folder: Path, name: str, cls: Any, **options: Any) -> Any:
         with without_progress_bars():
             return cls.from_pretrained(str(folder / name), local_files_only=True, **options)
     except Exception as error:  # the libraries raise a dozen kinds for damaged files; all mean the same to a user
+        if ran_out(error):
+            raise
         raise BackboneLoadError(
-            f"{folder}: cannot read {name}/ as {cls.__name__} ({type(error).__name__}: {error})"
+            f"{folder}: cannot read {name}/ as {cls.__name__} ({type(error).__name__}: {error}); copy or download it "
+            "again"
         ) from error
+
+
+def _check_weights(folder: Path, files: Sequence[Path]) -> None:
+    """Refuse files whose header does not fit their length, and weights that are whole numbers, which would be cast."""
+    for path in files:
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise BackboneLoadError(
+                f"{folder}: {path.parent.name}/{path.name} is damaged ({error}); copy or download it again"
+            ) from error
+        # Text encoders keep the numbers of positions among their weights.
+        whole = [n for n, kind in kinds.items() if kind[0] not in "FB" and not n.endswith("position_ids")]
+        if whole:
+            raise BackboneLoadError(
+                f"{folder}: {path.parent.name}/{path.name} holds {whole[0]} as {kinds[whole[0]]}, which is no weight"
+            )
 
 
 def _align(model: Any) -> None:

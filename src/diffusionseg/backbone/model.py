@@ -16,7 +16,7 @@ from diffusionseg.backbone import fingerprint as _fingerprint
 from diffusionseg.backbone import latents as _latents
 from diffusionseg.backbone.conditioning import Conditioning
 from diffusionseg.backbone.device import resolve_device, resolve_dtype
-from diffusionseg.backbone.loading import load_components
+from diffusionseg.backbone.loading import configuration_errors_named, load_components
 from diffusionseg.backbone.micro_conditioning import added_conditions, guidance_embedding
 from diffusionseg.backbone.saving import save_components
 from diffusionseg.backbone.schedule import noise_schedule
@@ -57,6 +57,7 @@ class Backbone:
         self.alphas_cumprod, self.prediction_type = schedule.alphas_cumprod, schedule.prediction_type
         self.final_alpha_cumprod = schedule.final_alpha_cumprod
         self.latent_channels = int(vae.config.latent_channels)
+        _latents.check_scale(vae)
         self.downscale = 2 ** (len(vae.config.block_out_channels) - 1)
         side = unet.config.sample_size
         self.image_size = int(side if isinstance(side, int) else max(side)) * self.downscale
@@ -108,17 +109,18 @@ class Backbone:
             token=token,
         )
         parts = load_components(folder, number_format)
-        backbone = cls(
-            unet=parts.unet,
-            vae=parts.vae,
-            text_encoders=parts.text_encoders,
-            tokenizers=parts.tokenizers,
-            scheduler_config=parts.scheduler_config,
-            name=str(name_or_path),
-            force_zeros_for_empty_prompt=parts.force_zeros_for_empty_prompt,
-            device=where,
-            dtype=number_format,
-        )
+        with configuration_errors_named(folder):
+            backbone = cls(
+                unet=parts.unet,
+                vae=parts.vae,
+                text_encoders=parts.text_encoders,
+                tokenizers=parts.tokenizers,
+                scheduler_config=parts.scheduler_config,
+                name=str(name_or_path),
+                force_zeros_for_empty_prompt=parts.force_zeros_for_empty_prompt,
+                device=where,
+                dtype=number_format,
+            )
         backbone._weights = parts.weights
         return backbone
 

@@ -23,6 +23,8 @@ _FIELDS = (
     "set_alpha_to_one",
     "prediction_type",
 )
+MOST_STEPS = 100_000
+"""More timesteps than any generator is trained with."""
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 
 
@@ -45,7 +47,8 @@ def noise_schedule(config: Mapping[str, Any]) -> NoiseSchedule:
     """Read the schedule out of any diffusers scheduler configuration (DDIM, PNDM, Euler, LCM, …).
 
     Only the fields about betas are taken, with the defaults of the configuration's own class, and diffusers'
-    `DDIMScheduler` computes from them. Raises `ValueError` for a prediction type other than ε and v.
+    `DDIMScheduler` computes from them. Raises `ValueError` for a prediction type other than ε and v, and for
+    a schedule that is none.
     """
     source = getattr(diffusers, str(config.get("_class_name", "")), DDIMScheduler)
     own = inspect.signature(source.__init__).parameters
@@ -58,9 +61,15 @@ def noise_schedule(config: Mapping[str, Any]) -> NoiseSchedule:
     prediction_type = str(fields.get("prediction_type", "epsilon"))
     if prediction_type not in PREDICTION_TYPES:
         raise ValueError(f"prediction_type {prediction_type!r} is not supported: must be one of {PREDICTION_TYPES}")
+    steps = fields.get("num_train_timesteps", 1000)
+    if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
+        raise ValueError(f"num_train_timesteps must be in 1 … {MOST_STEPS}, got {steps!r}")
     scheduler = DDIMScheduler.from_config(fields)
+    alphas_cumprod = scheduler.alphas_cumprod.to("cpu", torch.float64)
+    if not (alphas_cumprod.min() >= 0 and alphas_cumprod.max() <= 1):
+        raise ValueError("its betas leave shares of signal outside of 0 … 1")
     return NoiseSchedule(
-        alphas_cumprod=scheduler.alphas_cumprod.to("cpu", torch.float64),
+        alphas_cumprod=alphas_cumprod,
         final_alpha_cumprod=float(scheduler.final_alpha_cumprod),
         prediction_type=prediction_type,
     )

@@ -3,6 +3,16 @@
 
 def main() -> None:
     """Entry point of `diffusionseg` and `python -m diffusionseg`."""
+    import os
+    import sys
+
     from diffusionseg.cli.app import app
 
-    app()
+    try:
+        app()
+    except OSError as error:
+        # The verbs name their own files; what is left is stdout, as on a full disk. Its content is lost, and Python's
+        # own try to write it at the end would hide the exit status.
+        sys.stderr.write(f"error: the result cannot be written to stdout ({error.strerror or error})\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)

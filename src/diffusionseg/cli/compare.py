@@ -55,6 +55,7 @@ def compare(
         from diffusionseg.comparison import CompareConfig, ModelSource
         from diffusionseg.comparison import compare as run
         from diffusionseg.comparison import markdown as as_markdown
+        from diffusionseg.data import atomic_write
 
         settings = CompareConfig(
             methods=tuple(method.name for method in choose_methods(methods)),
@@ -78,8 +79,7 @@ def compare(
                 report=lambda stage, done, total: bar.update(tasks[stage], completed=done, total=total),
             )
         if markdown is not None and found.rows:
-            markdown.parent.mkdir(parents=True, exist_ok=True)
-            markdown.write_text(as_markdown(found), encoding="utf-8")
+            atomic_write(markdown, as_markdown(found).encode())
     for name, reason in found.errors:
         console.note(f"failed: {name}: {reason}")
     if not found.rows:

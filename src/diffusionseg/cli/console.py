@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -52,10 +53,15 @@ def errors_named() -> Iterator[None]:
     except (ValueError, OSError) as error:
         raise fail(str(error) or type(error).__name__) from error
     except (MemoryError, RuntimeError) as error:
-        # Torch's own out-of-memory error is a RuntimeError; naming its class here would import torch.
-        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+        message = str(error) or type(error).__name__
+        # Torch tells of it by RuntimeErrors; to ask its own test would import torch.
+        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", message):
             raise
-        raise fail(f"out of memory ({error}); lower --batch-size or choose another --device") from error
+        # Errors of this package say what to do.
+        if not message.startswith("out of memory"):
+            first = message.strip().splitlines()[0]
+            message = f"out of memory ({first}); lower --batch-size or --jobs, or choose another --device"
+        raise fail(message) from error
 
 
 class RateColumn(ProgressColumn):

@@ -14,10 +14,11 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Of its own class, or of a number too long or nested too deep.
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path}: not valid TOML: {error}") from error
     values = {key.replace("-", "_"): value for key, value in values.items()}
     options: dict[str | None, Any] = {p.name: p for p in context.command.params}
@@ -28,6 +29,8 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
             f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}"
         )
     for key, value in values.items():
+        if not all(isinstance(v, str | int | float) for v in (value if isinstance(value, list) else [value])):
+            raise typer.BadParameter(f"{path}: {key} must be text, a number, true or false, or a list of such")
         repeatable = getattr(options[key], "multiple", False) or options[key].nargs == -1
         if repeatable and not isinstance(value, list):
             values[key] = [value]

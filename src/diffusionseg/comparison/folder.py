@@ -59,11 +59,12 @@ def read_seconds(out: Path) -> dict[str, dict[str, float]]:
     """By photograph what its parts took, the last time each was made; a line cut off by a kill is ignored."""
     seconds: dict[str, dict[str, float]] = {}
     path = out / SECONDS
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
             record = json.loads(line)
-            seconds.setdefault(record["image"], {}).update(record["seconds"])
-        except (ValueError, KeyError, TypeError):
+            taken = {str(part): float(value) for part, value in record["seconds"].items()}
+            seconds.setdefault(str(record["image"]), {}).update(taken)
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             continue
     return seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from diffusionseg.comparison.config import CompareConfig, ModelSource
 from diffusionseg.comparison.folder import SECONDS, claim, made_with, missing, read_seconds, write_seconds
 from diffusionseg.comparison.table import Comparison, Row, latex, markdown
 from diffusionseg.comparison.worker import Found, Photograph, find, measure, start
-from diffusionseg.data import BenchmarkPair, atomic_write, find_pairs, json_bytes
+from diffusionseg.data import BenchmarkPair, append_json_line, atomic_write, find_pairs, json_bytes
 from diffusionseg.evaluation.pairs import MaskPair
 from diffusionseg.evaluation.protocols import saliency_protocol
 from diffusionseg.synthesis.prompts import make_prompt
@@ -101,16 +100,14 @@ def _find_all(
     errors = {}
     # A killed run may have left half a line, to which the next one must not be joined.
     write_seconds(out, timed)
-    with (out / SECONDS).open("a", encoding="utf-8") as records:
-        for future in as_completed(futures):
-            found: Found = future.result()
-            if found.error is not None:
-                errors[found.stem] = found.error
-            else:
-                records.write(json.dumps({"image": found.stem, "seconds": found.seconds}) + "\n")
-                records.flush()
-            done += 1
-            report("photographs", done, len(tasks))
+    for future in as_completed(futures):
+        found: Found = future.result()
+        if found.error is not None:
+            errors[found.stem] = found.error
+        else:
+            append_json_line(out / SECONDS, {"image": found.stem, "seconds": found.seconds})
+        done += 1
+        report("photographs", done, len(tasks))
     return dict(sorted(errors.items()))
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffusionseg.backbone.memory import ran_out
 from diffusionseg.baselines import METHODS, Reading, Refiner
 from diffusionseg.comparison.config import CompareConfig, ModelSource
-from diffusionseg.data import read_image
+from diffusionseg.data import read_image, whole_file
 from diffusionseg.evaluation.intervals import REPLICATES
 from diffusionseg.evaluation.pairs import MaskPair, read_ground_truth
 from diffusionseg.evaluation.parts import Wanted, evaluate_pairs
@@ -69,7 +70,9 @@ def find(photograph: Photograph) -> Found:
     try:
         read_ground_truth(photograph.mask, _Process.config.undecided)
         return Found(photograph.stem, _find(photograph))
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not ran_out(error):
+            raise
         return Found(photograph.stem, {}, str(error) or type(error).__name__)
 
 
@@ -100,10 +103,8 @@ def _find(photograph: Photograph) -> dict[str, float]:
 
 
 def _write(path: Path, saliency: NDArray[np.float32]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    saliency_picture(saliency).save(temporary, "PNG", compress_level=1)
-    temporary.replace(path)
+    with whole_file(path) as file:
+        saliency_picture(saliency).save(file, "PNG", compress_level=1)
 
 
 def measure(pairs: Sequence[MaskPair]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Reading photographs safely, benchmark folders, and synthetic sets on disk. Knows no model."""
 
-from diffusionseg.data.atomic import atomic_write, remove_leftovers
+from diffusionseg.data.atomic import atomic_write, errors_of, remove_leftovers, whole_file
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, read_box
 from diffusionseg.data.claims import claim_path, claimed
 from diffusionseg.data.datasets import Dataset, find_masks, open_dataset, read_boxes
 from diffusionseg.data.folder import InputImage, find_images, output_stems
 from diffusionseg.data.images import ImageError, read_image
-from diffusionseg.data.json_files import json_bytes, read_json_lines, read_json_object
+from diffusionseg.data.json_files import append_json_line, json_bytes, read_json_lines, read_json_object
 from diffusionseg.data.layouts import Fault, Layout, LayoutError, recognise
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
 from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_pairs
@@ -38,11 +38,13 @@ __all__ = [
     "Sample",
     "ShardError",
     "StoredPairs",
+    "append_json_line",
     "atomic_write",
     "check_manifest",
     "claim_path",
     "claimed",
     "encoded_image",
+    "errors_of",
     "find_images",
     "find_masks",
     "find_pairs",
@@ -64,6 +66,7 @@ __all__ = [
     "remove_leftovers",
     "shard_done",
     "shard_path",
+    "whole_file",
     "write_manifest",
     "write_shard",
 ]

@@ -4,30 +4,70 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def atomic_write(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Write `content` to `path`, creating its folder; a crash leaves the old file or none, never half of one.
 
-    Without `replace` a file that is already there stays, whoever wrote it and however shortly before.
+    Without `replace` a file that is already there stays, whoever wrote it and however shortly before. An OSError (disk
+    full, permission denied) names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")
-    try:
-        # O_EXCL through "x": never another writer's file. Unlike mkstemp this leaves permissions to the umask.
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
+    with errors_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _gone_on_error(path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")) as temporary:
+            # O_EXCL through "x": never another writer's file. Unlike mkstemp this leaves permissions to the umask.
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                temporary.replace(path)
+            else:
+                _place(temporary, path)
+        _sync_folder(path.parent)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write what becomes `path` at the end, its folder made; an error leaves nothing new there.
+
+    For what can be made again: nothing is forced to the disk, and only one process may write a given file, which finds
+    what a killed one left under the same name. An OSError names `path`.
+    """
+    with errors_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _gone_on_error(path.with_name(f".{path.name}.tmp")) as temporary:
+            yield temporary
             temporary.replace(path)
-        else:
-            _place(temporary, path)
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Make an OSError within it name `path`: that of a full disk names nothing, that of a temporary file only that.
+
+    One that names a file elsewhere is left as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(path.parent)
+        if error.errno is None or elsewhere:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _gone_on_error(temporary: Path) -> Iterator[Path]:
+    try:
+        yield temporary
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # In a folder that cannot be written to, the first error is the one to tell.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diffusionseg.data.json_files import read_json_lines
 from diffusionseg.data.layouts import Fault, LayoutError
+
+LARGEST = 1e9
+"""Coordinates and sides in pixels stay below."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _image_boxes(record: dict[str, Any]) -> ImageBoxes:
     if not isinstance(objects, list) or not all(isinstance(o, dict) for o in objects):
         raise ValueError("needs `objects`, a list of objects with a `box` each")
     sizes = [record.get(key) for key in ("width", "height")]
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
+    if not all(is_side(size) for size in sizes):
         raise ValueError("needs `width` and `height` in pixels")
     boxes = tuple(
         ObjectBox(read_box(o.get("box")), str(o.get("name", "")), bool(o.get("difficult", False)))
@@ -94,7 +96,7 @@ def _image_boxes(record: dict[str, Any]) -> ImageBoxes:
 
 def read_box(value: object) -> tuple[float, float, float, float]:
     """A box as JSON gives it. Raises ValueError unless it is four finite numbers x0 < x1, y0 < y1 in that order."""
-    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(v) for v in value):
+    if not isinstance(value, list) or len(value) != 4 or not all(is_number(v) for v in value):
         raise ValueError(f"a box is [x0, y0, x1, y1], not {value!r}")
     x0, y0, x1, y1 = (float(v) for v in value)
     if not (x0 < x1 and y0 < y1):
@@ -102,5 +104,11 @@ def read_box(value: object) -> tuple[float, float, float, float]:
     return x0, y0, x1, y1
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: object) -> bool:
+    """Whether a value as JSON gives it is a number, and neither NaN nor beyond all pixels."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def is_side(value: object) -> bool:
+    """Whether a value as JSON gives it can be a side of a picture in pixels."""
+    return type(value) is int and 0 < value < LARGEST

@@ -49,6 +49,10 @@ def _create(claim: Path) -> bool:
             json.dump({"host": socket.gethostname(), "process": os.getpid()}, file)
     except FileExistsError:
         return False
+    except OSError as error:
+        # Of a full disk: what is there of the claim would keep everybody off for a minute.
+        claim.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(claim)) from error
     return True
 
 

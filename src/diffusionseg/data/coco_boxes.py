@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox
+from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, is_number, is_side
 from diffusionseg.data.json_files import read_json_object
 from diffusionseg.data.layouts import Fault, LayoutError
 
@@ -36,21 +36,20 @@ def find_list(root: Path, split: str | None = None) -> Path | None:
 
 def coco_boxes(annotations: Path, listed: Path | None = None) -> BoxSet:
     """The objects of the listed images, of all without a list. Raises LayoutError for a file of another kind."""
-    record = read_json_object(annotations)
     try:
-        names = {c["id"]: str(c["name"]) for c in record.get("categories", [])}
-        images: dict[int, dict[str, Any]] = {int(i["id"]): i for i in record["images"]}
+        record = read_json_object(annotations)
+        names = {_id(c["id"]): str(c["name"]) for c in record.get("categories", [])}
+        images = {_id(i["id"]): i for i in record["images"]}
         objects: dict[int, list[ObjectBox]] = {key: [] for key in images}
         for note in record["annotations"]:
-            box = _box(*note["bbox"])
-            if not note.get("iscrowd") and box and note["image_id"] in objects:
-                objects[note["image_id"]].append(ObjectBox(box, names.get(note.get("category_id"), "")))
+            box, image = _box(note["bbox"]), _id(note["image_id"])
+            if not note.get("iscrowd") and box and image in objects:
+                objects[image].append(ObjectBox(box, names.get(note.get("category_id"), "")))
         ids = list(images) if listed is None else read_ids(listed)
-        boxes = tuple(
-            ImageBoxes(str(i["file_name"]), int(i["width"]), int(i["height"]), tuple(objects[key]))
-            for key, i in ((key, images[key]) for key in ids if key in images)
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        boxes = tuple(_entry(images[key], objects[key]) for key in ids if key in images)
+    except LayoutError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LayoutError(f"{annotations}: not COCO's instances ({type(error).__name__}: {error})") from error
     absent = [Fault(str(key), f"listed, but not in {annotations.name}") for key in ids if key not in images]
     photographs = _photographs(annotations, [b.image for b in boxes])
@@ -64,7 +63,7 @@ def read_ids(path: Path) -> list[int]:
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         if line.strip():
             digits = line.split()[0].rsplit("/", 1)[-1].split(".")[0].rsplit("_", 1)[-1]
-            if not (digits.isascii() and digits.isdigit()):
+            if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
                 raise LayoutError(f"{path}:{number}: {line.strip()!r} is neither an id nor a name ending in one")
             ids.append(int(digits))
     return list(dict.fromkeys(ids))
@@ -78,8 +77,24 @@ def _photographs(annotations: Path, names: Iterable[str]) -> dict[str, Path]:
     return {n: folder / n for n in names for folder in [next((f for f, held in there if n in held), None)] if folder}
 
 
-def _box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float] | None:
+def _id(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r:.100} is no id")
+    return value
+
+
+def _entry(image: dict[str, Any], objects: list[ObjectBox]) -> ImageBoxes:
+    name, width, height = image["file_name"], image["width"], image["height"]
+    if not (isinstance(name, str) and name and is_side(width) and is_side(height)):
+        raise ValueError(f"an image needs a file_name, width and height, got {name!r:.100}")
+    return ImageBoxes(name, width, height, tuple(objects))
+
+
+def _box(value: object) -> tuple[float, float, float, float] | None:
     """LOST's box; where rounding leaves nothing the box as it is, and None where it was empty before."""
+    if not isinstance(value, list) or len(value) != 4 or not all(is_number(v) for v in value):
+        raise ValueError(f"a bbox is [x, y, width, height], not {value!r:.100}")
+    x, y, width, height = value
     exact = float(x), float(y), float(x + width), float(y + height)
     rounded = (float(round(exact[0])), float(round(exact[1])), float(round(exact[2])), float(round(exact[3])))
     return next((b for b in (rounded, exact) if b[0] < b[2] and b[1] < b[3]), None)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox
+from diffusionseg.data.boxes import LARGEST, BoxSet, ImageBoxes, ObjectBox
 from diffusionseg.data.headers import upright_size
 from diffusionseg.data.layouts import Fault, Layout, LayoutError
 from diffusionseg.data.pairs import MaskSet, read_masks
-from diffusionseg.data.places import nearest
+from diffusionseg.data.places import nearest, there
 
 SPLITS = {"train": "1", "test": "0"}
 """What train_test_split.txt says of an image."""
@@ -41,11 +41,11 @@ def cub_boxes(root: Path, split: str | None = None) -> BoxSet:
     for key, name in cub_names(root, split).items():
         path = root / "images" / name
         try:
-            if not path.is_file():
+            if not there(path):
                 raise ValueError("listed in images.txt, but not in images/")
             x, y, width, height = (float(v) for v in places.get(key, "").split())
-            if not (width > 0 and height > 0):
-                raise ValueError("its box is empty")
+            if not (width > 0 and height > 0 and max(map(abs, (x, y, width, height))) < LARGEST):
+                raise ValueError("its box is empty or no box of four numbers")
             box = ObjectBox((x, y, x + width, y + height), name.split("/")[0])
             boxes.append(ImageBoxes(name, *upright_size(path), (box,)))
             images[name] = path

@@ -22,6 +22,7 @@ from diffusionseg.data.pairs import (
     refuse_faults,
 )
 from diffusionseg.data.pets import find_pets, pets_masks
+from diffusionseg.data.places import there
 from diffusionseg.data.voc import find_voc, voc_boxes, voc_masks
 
 BOX_LINES = "boxes.jsonl"
@@ -125,7 +126,7 @@ def _lines(root: Path) -> Dataset | None:
     if not (root / BOX_LINES).is_file():
         return None
     boxes = tuple(read_box_lines(root / BOX_LINES))
-    images = {b.image: p for b in boxes for p in (root / "images" / b.image, root / b.image) if p.is_file()}
+    images = {b.image: p for b in boxes for p in (root / "images" / b.image, root / b.image) if there(p)}
     faults = [Fault(b.image, "annotated, but not in images/") for b in boxes if b.image not in images]
     return Dataset(root.resolve().name, root, BOX_LINES, "all", boxes=BoxSet(boxes, images, tuple(faults)))
 

@@ -7,10 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from diffusionseg.data.atomic import errors_of
+
 
 def json_bytes(value: dict[str, Any]) -> bytes:
     """The same bytes for the same value, readable by people."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def append_json_line(path: Path, value: dict[str, Any]) -> None:
+    """Add one object as a line of its own, readable by others at once. An OSError names the file."""
+    with errors_of(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value) + "\n")
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

@@ -24,7 +24,12 @@ def write_manifest(directory: Path, manifest: dict[str, Any], *, replace: bool =
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Read DIR/manifest.json; raises ValueError naming it when it is missing or damaged."""
-    return read_json_object(directory / "manifest.json")
+    path = directory / "manifest.json"
+    manifest = read_json_object(path)
+    for part in ("set", "made_with", "result"):
+        if not isinstance(manifest.get(part, {}), dict):
+            raise ValueError(f"{path}: its entry {part} is no JSON object; is it the manifest of a set?")
+    return manifest
 
 
 def check_manifest(existing: dict[str, Any], wanted: dict[str, Any], directory: Path) -> None:

@@ -22,15 +22,15 @@ def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         raise ValueError(f"{path}: has no column {' and '.join(sorted(absent))}")
     try:
         yield from file.iter_batches(batch_size=1024, columns=list(columns))
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet ({error})") from error
 
 
 def encoded_image(cell: Any) -> bytes:
     """The bytes of an `image` cell, which is binary or, as `datasets` writes it, a struct with `bytes`."""
     value = cell.as_py()
-    content: bytes = value["bytes"] if isinstance(value, dict) else value
-    return content or b""
+    content = value.get("bytes") if isinstance(value, dict) else value
+    return content if isinstance(content, bytes) else b""
 
 
 def _open(path: Path) -> Any:

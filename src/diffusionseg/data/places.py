@@ -33,6 +33,14 @@ def inside(folder: Path, path: str) -> Path | None:
     return folder
 
 
+def there(path: Path) -> bool:
+    """Whether `path` is a file; names that no file can have, as annotations may hold, are none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def folders(folder: Path) -> list[Path]:
     """Visible folders in a folder, sorted; none where it may not be read."""
     try:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from diffusionseg.data.atomic import atomic_write, remove_leftovers
 from diffusionseg.data.json_files import json_bytes, read_json_object
 from diffusionseg.data.samples import Sample, ShardError
+from diffusionseg.data.tar_members import tar_members
 
 PARTS = ("jpg", "mask.png", "attention.png", "json")
 """Files of one sample, in this order."""
@@ -144,9 +145,10 @@ class StoredPairs(Sequence[Pair]):
         path, number, places = self._samples[index]
         try:
             with path.open("rb") as file:
-                sample = Sample(number, {part: _content(path, file, place) for part, place in places.items()}, {})
+                files = {part: _content(path, file, place) for part, place in places.items()}
         except OSError as error:
             raise ShardError(f"{path}: {error.strerror or error}") from error
+        sample = Sample(number, files, {}, f"{path}: ")
         return sample.image_array(), sample.mask_array()
 
 
@@ -169,10 +171,16 @@ def _checked(path: Path, verify: bool) -> Iterator[BinaryIO]:
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
+    remedy = "delete it and its shard, and run the command again that made them"
     try:
-        return read_json_object(path.with_suffix(".json"))
+        sidecar = read_json_object(path.with_suffix(".json"))
     except ValueError as error:
-        raise ShardError(str(error)) from error
+        raise ShardError(f"{error}; {remedy}") from error
+    samples, sha256, rejects = sidecar.get("samples"), sidecar.get("sha256"), sidecar.get("rejects", {})
+    numbers = [samples, *rejects.values()] if isinstance(rejects, dict) else [None]
+    if not isinstance(sha256, str) or not all(type(n) is int and 0 <= n < 10**9 for n in numbers):
+        raise ShardError(f"{path.with_suffix('.json')}: does not say what its shard holds; {remedy}")
+    return {"rejects": {}, **sidecar}
 
 
 def _places(path: Path, file: BinaryIO) -> Iterator[tuple[int, dict[str, Place]]]:
@@ -196,16 +204,16 @@ def _places(path: Path, file: BinaryIO) -> Iterator[tuple[int, dict[str, Place]]
 def _members(path: Path, file: BinaryIO) -> Iterator[tuple[int, str, Place]]:
     """(place in the set, part, where its content lies); nothing is ever unpacked to disk."""
     try:
-        # "r:" reads plain tar only: a compressed one could unfold to any size.
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in archive:
-                match = _MEMBER.fullmatch(member.name)
-                if not member.isreg() or member.issparse() or match is None or match[2] not in PARTS:
-                    raise ShardError(f"{path}: unexpected member {member.name!r}")
-                if not 0 <= member.size <= MAX_MEMBER:
-                    raise ShardError(f"{path}: {member.name} claims {member.size} bytes")
-                yield int(match[1]), match[2], (member.offset_data, member.size)
-    except (tarfile.TarError, EOFError, OverflowError) as error:
+        for member in tar_members(file):
+            match = _MEMBER.fullmatch(member.name)
+            if not member.regular or match is None or match[2] not in PARTS:
+                raise ShardError(f"{path}: unexpected member {member.name!r}")
+            if member.size > MAX_MEMBER:
+                raise ShardError(f"{path}: {member.name} claims {member.size} bytes")
+            yield int(match[1]), match[2], (member.offset, member.size)
+    except ShardError:
+        raise
+    except ValueError as error:
         raise ShardError(f"{path}: damaged archive ({error})") from error
 
 
@@ -225,4 +233,4 @@ def _sample(path: Path, index: int, parts: dict[str, bytes]) -> Sample:
         raise ShardError(f"{path}: {index:09d}.json is not valid JSON ({error})") from error
     if not isinstance(meta, dict):
         raise ShardError(f"{path}: {index:09d}.json holds no JSON object")
-    return Sample(index, parts, meta)
+    return Sample(index, parts, meta, f"{path}: ")

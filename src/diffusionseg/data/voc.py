@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox
+from diffusionseg.data.boxes import LARGEST, BoxSet, ImageBoxes, ObjectBox, is_side
 from diffusionseg.data.headers import upright_size
 from diffusionseg.data.layouts import Fault, Layout, LayoutError
 from diffusionseg.data.pairs import PHOTOGRAPH_PATTERNS, MaskSet, by_stem, read_masks
@@ -74,7 +74,8 @@ def read_annotation(path: Path, photograph: Path) -> ImageBoxes:
     """The objects of one XML file. Raises ValueError saying what is wrong with it, document types refused."""
     if not path.is_file():
         raise ValueError(f"{path.name} is missing in Annotations")
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
     # Entities, which can grow to gigabytes or name other files, need a document type; other encodings could hide it.
     if len(content) > MAX_BYTES or b"\0" in content or b"<!" in content.replace(b"<!--", b""):
         raise ValueError(f"{path.name} is no annotation of VOC: too long, not UTF-8, or with a document type")
@@ -82,16 +83,16 @@ def read_annotation(path: Path, photograph: Path) -> ImageBoxes:
         tree = ET.fromstring(content)
         objects = tuple(_object(element) for element in tree.findall("object"))
         width, height = (int(float(tree.findtext(f"size/{side}", "0"))) for side in ("width", "height"))
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, ValueError, OverflowError) as error:
         raise ValueError(f"{path.name} cannot be read ({error})") from error
-    if not (width > 0 and height > 0):
+    if not (is_side(width) and is_side(height)):
         width, height = upright_size(photograph)
     return ImageBoxes(photograph.name, width, height, objects)
 
 
 def _object(element: ET.Element) -> ObjectBox:
     x0, y0, x1, y1 = (float(element.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax"))
-    if not (x0 <= x1 and y0 <= y1):
+    if not (x0 <= x1 and y0 <= y1 and max(map(abs, (x0, y0, x1, y1))) < LARGEST):
         raise ValueError(f"the box {x0:g} {y0:g} {x1:g} {y1:g} is empty or incomplete")
     difficult = element.findtext("difficult", "0").strip() == "1"
     return ObjectBox((x0 - 1, y0 - 1, x1, y1), element.findtext("name", "").strip(), difficult)

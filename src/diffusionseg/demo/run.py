@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from diffusionseg.backbone import Backbone
-from diffusionseg.data import atomic_write, read_image, read_shards
+from diffusionseg.data import atomic_write, read_image, read_shards, whole_file
 from diffusionseg.demo.report import Page, page_html
 from diffusionseg.demo.sheet import photo_sheet
 from diffusionseg.exploitation import DiffusionSeg, Prediction, TrainConfig, train
@@ -107,8 +107,12 @@ def run_demo(
 
 
 def _save(folder: Path, stem: str, image: Image.Image, prediction: Prediction) -> None:
-    folder.mkdir(exist_ok=True)
-    saliency_picture(prediction.saliency).save(folder / f"{stem}.saliency.png")
-    mask_picture(prediction.mask).save(folder / f"{stem}.mask.png")
-    cutout(image, prediction.alpha).save(folder / f"{stem}.rgba.png")
-    overlay(image, prediction.mask, boxes=prediction.boxes).save(folder / f"{stem}.overlay.png")
+    pictures = {
+        "saliency": saliency_picture(prediction.saliency),
+        "mask": mask_picture(prediction.mask),
+        "rgba": cutout(image, prediction.alpha),
+        "overlay": overlay(image, prediction.mask, boxes=prediction.boxes),
+    }
+    for kind, picture in pictures.items():
+        with whole_file(folder / f"{stem}.{kind}.png") as file:
+            picture.save(file, "PNG")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusionseg.data import read_json_object
+from diffusionseg.data.boxes import is_number
 from diffusionseg.evaluation.missing import refuse_missing
 from diffusionseg.evaluation.predicted_boxes import PredictedBoxes
 from diffusionseg.evaluation.results import SCHEMA
@@ -69,6 +70,16 @@ def read_instances(path: Path) -> dict[str, Any]:
             )
     if not data["images"]:
         raise ValueError(f"{path}: has no images")
+    if not all(type(e["id"]) is int for e in (*data["images"], *data["annotations"])) or not all(
+        isinstance(i["file_name"], str) for i in data["images"]
+    ):
+        raise ValueError(f"{path}: no COCO instances file; ids are whole numbers and file names text")
+    for a in data["annotations"]:
+        box = a["bbox"]
+        if not isinstance(box, list) or len(box) != 4 or not all(is_number(v) for v in box):
+            raise ValueError(f"{path}: annotation {a['id']}: a bbox is [x, y, width, height]")
+        if not is_number(a.get("area", 0)) or type(a.get("iscrowd", 0)) not in (int, bool):
+            raise ValueError(f"{path}: annotation {a['id']}: `area` is a number and `iscrowd` 0 or 1")
     annotations = [
         {"category_id": 1, "iscrowd": 0, "area": a["bbox"][2] * a["bbox"][3], **a} for a in data["annotations"]
     ]

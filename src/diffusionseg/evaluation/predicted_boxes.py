@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusionseg.data import read_box, read_json_lines
+from diffusionseg.data.boxes import is_number
 from diffusionseg.evaluation.corloc import Box
 
 
@@ -61,6 +62,6 @@ class PredictedBoxes:
 def _scores(record: dict[str, Any], number: int) -> list[float]:
     """Scores of a line's boxes; without any, falling ones, since boxes are listed best first."""
     scores = record.get("scores", [1 - rank / number for rank in range(number)])
-    if not isinstance(scores, list) or len(scores) != number or not all(type(s) in (int, float) for s in scores):
+    if not isinstance(scores, list) or len(scores) != number or not all(is_number(s) for s in scores):
         raise ValueError(f"needs `scores`, {number} numbers, or none")
     return scores

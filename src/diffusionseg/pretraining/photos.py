@@ -95,7 +95,10 @@ def _parquet_rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, 
 def _batches(source: Path, columns: list[str]) -> Iterator[Any]:
     if source.suffix != ".parquet":
         raise ValueError(f"{source}: expected a folder of class sub-folders or a .parquet file")
-    return parquet_batches(source, columns)
+    for batch in parquet_batches(source, columns):
+        if not all(isinstance(name, str) for name in batch["class"].to_pylist()):
+            raise ValueError(f"{source}: its column class holds what is no text")
+        yield batch
 
 
 def class_names(sources: Sequence[Path]) -> list[str]:
@@ -117,8 +120,9 @@ def read_class_file(path: Path) -> tuple[list[str], dict[str, str]]:
     import tomllib
 
     try:
-        values = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    # Of its own class, or of a number too long or nested too deep.
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from error
     names, general = values.get("classes"), values.get("general", {})
     if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):

@@ -38,6 +38,7 @@ from diffusionseg.pretraining.judged_photos import JudgedPhotos
 from diffusionseg.pretraining.photos import Photos
 from diffusionseg.pretraining.samples import write_sample_grid
 from diffusionseg.pretraining.saving import (
+    damage_named,
     load_autoencoder,
     load_generator,
     save_autoencoder,
@@ -159,7 +160,8 @@ def _tokenizer(words: Sequence[str], directory: Path, start_from: Path | None) -
                 shutil.copytree(start_from / "tokenizer", folder, dirs_exist_ok=True)
             else:
                 train_tokenizer(words, folder)
-    return CLIPTokenizer.from_pretrained(directory)
+    with damage_named(directory):
+        return CLIPTokenizer.from_pretrained(directory)
 
 
 def _autoencoder(
@@ -249,14 +251,15 @@ def _train_generator(
         drawn = step_generator(config.seed, step)
         loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, drawn, config.timestep_shift)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
-        if told and not math.isfinite(loss.item()):
-            raise ValueError(
-                f"the loss is {loss.item()} at step {step}; {out} keeps the last checkpoint, "
-                "start again in another --out with a lower --learning-rate"
-            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        # Before the weights change, so that no checkpoint holds what is no number.
+        if told and not math.isfinite(loss.item() + norm.item()):
+            raise ValueError(
+                f"the loss is {loss.item()}, its gradient {norm.item()} at step {step}; {out} keeps the last "
+                "checkpoint, start again in another --out with a lower --learning-rate"
+            )
         optimizer.step()
         average.update(model)
         if told:

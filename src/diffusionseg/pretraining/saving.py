@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,25 +12,38 @@ from pathlib import Path
 
 import diffusers
 from diffusers import AutoencoderKL
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from diffusionseg.backbone.progress import without_progress_bars
-from diffusionseg.data import atomic_write
+from diffusionseg.data import atomic_write, errors_of
 from diffusionseg.pretraining.autoencoder import PatchComponents
 from diffusionseg.pretraining.generator import Generator, build_scheduler
 
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `target` at the end; a killed run leaves `target` as it was, or none."""
+    """A folder to write into, which becomes `target` at the end; a killed run leaves `target` as it was, or none.
+
+    An error within leaves nothing new there. An OSError names `target`, also where a library hides it in another one.
+    """
     partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with without_progress_bars():
-        yield partial
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    with errors_of(target):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            with without_progress_bars():
+                yield partial
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+        except BaseException as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            # As the libraries in Rust tell of a full disk.
+            hidden = re.search(r"\(os error (\d+)\)", str(error))
+            if isinstance(error, OSError) or not hidden:
+                raise
+            raise OSError(int(hidden[1]), os.strerror(int(hidden[1]))) from error
 
 
 def save_autoencoder(directory: Path, vae: AutoencoderKL, components: PatchComponents) -> None:
@@ -41,9 +56,23 @@ def save_autoencoder(directory: Path, vae: AutoencoderKL, components: PatchCompo
 
 
 def load_autoencoder(directory: Path) -> tuple[AutoencoderKL, PatchComponents]:
-    """What `save_autoencoder` wrote, in fp32."""
-    stored = load_file(directory / "components.safetensors")
-    return AutoencoderKL.from_pretrained(directory), PatchComponents(stored["basis"], stored["mean"])
+    """What `save_autoencoder` wrote, in fp32. Raises ValueError naming a folder in which something is damaged."""
+    with damage_named(directory):
+        stored = load_file(directory / "components.safetensors")
+        return AutoencoderKL.from_pretrained(directory), PatchComponents(stored["basis"], stored["mean"])
+
+
+@contextmanager
+def damage_named(directory: Path) -> Iterator[None]:
+    """Within it every error of reading `directory` becomes a ValueError that names it and says what to do."""
+    try:
+        yield
+    # The libraries raise a dozen kinds for damaged files.
+    except Exception as error:
+        raise ValueError(
+            f"{directory}: cannot be read ({type(error).__name__}: {error}); delete this folder to have it made again, "
+            "or copy it again where it was copied"
+        ) from error
 
 
 def load_generator(model: Generator, folder: Path) -> None:
@@ -51,8 +80,10 @@ def load_generator(model: Generator, folder: Path) -> None:
     try:
         model.unet.load_state_dict(load_file(folder / "unet" / "diffusion_pytorch_model.safetensors"))
         model.text_encoder.load_state_dict(load_file(folder / "text_encoder" / "model.safetensors"))
-    except (RuntimeError, OSError) as error:
-        raise ValueError(f"--start-from {folder}: its weights do not fit this generator ({error})") from error
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise ValueError(
+            f"--start-from {folder}: its weights are damaged or do not fit this generator ({error})"
+        ) from error
 
 
 def save_generator(directory: Path, model: Generator, weights: Mapping[str, Tensor], names: Sequence[str]) -> None:
@@ -65,7 +96,8 @@ def save_generator(directory: Path, model: Generator, weights: Mapping[str, Tens
             module.half().save_pretrained(folder)
         module.float()
     model.load_state_dict(current)
-    build_scheduler().save_pretrained(directory / "scheduler")
+    with whole_folder(directory / "scheduler") as folder:
+        build_scheduler().save_pretrained(folder)
     index = {
         "_class_name": "StableDiffusionPipeline",
         "_diffusers_version": diffusers.__version__,

@@ -123,7 +123,8 @@ def _label(
     inputs = ((n, photo.content) for n, photo in enumerate(group))
     # Not cut yet: what the decoder itself found is what the cut has to agree with.
     uncut = replace(model.predict_config, refine="guided")
-    for number, outcome in model.predict_iter(inputs, batch_size, uncut):
+    # A shard's bytes depend on what goes through the generator together.
+    for number, outcome in model.predict_iter(inputs, batch_size, uncut, fixed_batches=True):
         if isinstance(outcome, ImageError):
             yield None, f"unreadable: {group[number].name}: {outcome.reason}"
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusionseg.data import read_json_object
+from diffusionseg.data.boxes import is_number
 from diffusionseg.status.sets import set_status
 from diffusionseg.status.standing import Standing
 
@@ -30,7 +31,7 @@ def folder_status(folder: Path, *, verify: bool = False) -> Standing:
 def _predictions(folder: Path) -> Standing:
     last = {str(record.get("image")): record for record in _lines(folder / "predictions.jsonl")}
     failed = tuple(f"{name}: {record['error']}" for name, record in last.items() if "error" in record)
-    seconds = [float(record["seconds"]) for record in last.values() if "seconds" in record]
+    seconds = [float(record["seconds"]) for record in last.values() if is_number(record.get("seconds"))]
     return Standing(
         folder=str(folder),
         kind="predictions",
@@ -48,9 +49,9 @@ def _training(folder: Path) -> Standing:
     config = read_json_object(folder / "config.json")
     try:
         total = int(config.get("training", config)["steps"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{folder}/config.json: does not say how many steps the run is to have") from error
-    steps = [int(record["step"]) for record in _lines(folder / "metrics.jsonl") if "step" in record]
+    steps = [int(record["step"]) for record in _lines(folder / "metrics.jsonl") if is_number(record.get("step"))]
     done = min(total, max(steps, default=-1) + 1)
     elapsed = (folder / "metrics.jsonl").stat().st_mtime - (folder / "config.json").stat().st_mtime
     whole = done == total
@@ -70,7 +71,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_bytes().splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             yield record

@@ -13,6 +13,8 @@ from diffusionseg.status.standing import Standing, rate
 
 FLAGS = ("steps", "guidance", "image_size", "attempts", "call_size")
 """Entries of a set's configuration that are options of `synth` under the same name."""
+MOST_SHARDS = 1_000_000
+"""Shards whose numbers have six digits."""
 
 
 def set_status(folder: Path, *, verify: bool = False) -> Standing:
@@ -23,7 +25,10 @@ def set_status(folder: Path, *, verify: bool = False) -> Standing:
     try:
         places = int(described["sources"]["photographs"] if pseudo else described["count"])
         shards = range(-(-places // int(described["shard_size"])))
-    except (KeyError, TypeError, ValueError) as error:
+        resume = "the same `diffusionseg pseudolabel` command again" if pseudo else synth_command(folder, described)
+        if len(shards) > MOST_SHARDS:
+            raise ValueError(f"{len(shards)} shards are too many")
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{folder}/manifest.json: does not say how large the set is to be ({error})") from error
     samples, rejects, failed = 0, Counter[str](), []
     done = [shard for shard in shards if shard_done(folder, shard)]
@@ -40,7 +45,6 @@ def set_status(folder: Path, *, verify: bool = False) -> Standing:
         except (ShardError, OSError, KeyError, TypeError) as error:
             failed.append(str(error))
     whole = len(done) == len(shards) and "result" in manifest and not failed
-    resume = "the same `diffusionseg pseudolabel` command again" if pseudo else synth_command(folder, described)
     return Standing(
         folder=str(folder),
         kind="pseudo-labelled set" if pseudo else "synthetic set",

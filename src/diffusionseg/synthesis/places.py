@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from diffusionseg.backbone import Backbone
+from diffusionseg.backbone.memory import Room, give_back, ran_out
 from diffusionseg.backbone.threads import available_cores, side_by_side
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import reject_reason
@@ -62,16 +63,51 @@ def fill_places(
     On a CPU each U-Net call runs on a single core and several calls run side by side, on `cores` cores or on all: sums
     then do not depend on their number, and small models get faster; memory grows with the cores, and `batch_size=1`
     keeps it to one call.
-    Elsewhere calls run one after the other.
+    Elsewhere calls run one after the other. Where memory runs out, half as many run side by side from then on. Raises
+    OutOfMemory, saying what makes another set that needs less, where a single one is too many.
     """
     check_request(backbone, class_names, config)
-    groups = _call_groups(indices, config.call_size)
-    if not groups:
-        return
+    groups = deque(_call_groups(indices, config.call_size))
     on_cpu = backbone.device.type == "cpu"
     cores = cores or available_cores()
     in_flight = max(1, (batch_size or 2 * cores) // config.call_size)
-    workers = min(in_flight, cores, len(groups)) if on_cpu else 1
+    room = Room(min(in_flight, cores, len(groups)) if on_cpu else 1, "U-Net calls", _remedy(config))
+
+    def fill(replica: Backbone, group: list[int]) -> list[Place]:
+        return _fill_group(replica, class_names, group, seed, config)
+
+    while groups:
+        workers = min(room.most, len(groups))
+        try:
+            for places in _side_by_side(backbone, fill, groups.copy(), workers, in_flight, on_cpu):
+                groups.popleft()
+                yield from places
+            return
+        except Exception as error:
+            if not ran_out(error):
+                raise
+        # What was in flight is made once more, and comes out the same.
+        give_back()
+        room.shrink(workers)
+
+
+def _remedy(config: SynthesisConfig) -> str:
+    smaller = f", or --call-size below {config.call_size}" if config.call_size > 1 else ""
+    return (
+        f"a smaller --image-size{smaller} makes another set that needs less, --dtype float16 one that needs half; "
+        "or use another --device"
+    )
+
+
+def _side_by_side(
+    backbone: Backbone,
+    fill: Callable[[Backbone, list[int]], list[Place]],
+    groups: Iterable[list[int]],
+    workers: int,
+    in_flight: int,
+    on_cpu: bool,
+) -> Iterator[list[Place]]:
+    """The places of each group in order, `in_flight` groups begun at a time and `workers` worked on."""
     replicas: SimpleQueue[Backbone] = SimpleQueue()
     for _ in range(workers):
         replicas.put(backbone.replica())
@@ -79,7 +115,7 @@ def fill_places(
     def work(group: list[int]) -> list[Place]:
         replica = replicas.get()
         try:
-            return _fill_group(replica, class_names, group, seed, config)
+            return fill(replica, group)
         finally:
             replicas.put(replica)
 
@@ -89,9 +125,9 @@ def fill_places(
             for group in groups:
                 pending.append(pool.submit(work, group))
                 if len(pending) >= in_flight:
-                    yield from pending.popleft().result()
+                    yield pending.popleft().result()
             while pending:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()

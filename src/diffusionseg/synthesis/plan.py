@@ -64,4 +64,8 @@ class SetPlan:
 
 def comparable(described: dict[str, Any]) -> dict[str, Any]:
     """A set's description without the generator's name: the fingerprint says which one it is, wherever it lies."""
-    return {**described, "backbone": {"fingerprint": described["backbone"]["fingerprint"]}}
+    backbone = described.get("backbone")
+    return {
+        **described,
+        "backbone": {"fingerprint": backbone.get("fingerprint") if isinstance(backbone, dict) else None},
+    }

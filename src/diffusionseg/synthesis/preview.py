@@ -22,7 +22,7 @@ CAPTION = 14
 
 def contact_sheet(samples: Iterable[Sample], columns: int = 3) -> Image.Image:
     """Sheet of triples, `columns` of them in a row; ignored pixels are grey in the mask picture."""
-    triples = [(_triple(s), s.meta["class"]) for s in samples]
+    triples = [(_triple(s), str(s.meta.get("class", ""))[:100]) for s in samples]
     if not triples:
         raise ValueError("no sample to show")
     rows = -(-len(triples) // columns)

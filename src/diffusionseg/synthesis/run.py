@@ -121,10 +121,10 @@ def _open_set(plan: SetPlan, wanted: dict[str, Any], out: Path, overwrite: bool)
             raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
         write_manifest(out, wanted, replace=False)
     existing = read_manifest(out)
-    check_manifest(comparable(existing["set"]), comparable(wanted["set"]), out)
+    check_manifest(comparable(existing.get("set", {})), comparable(wanted["set"]), out)
     if plan.missing():
-        check_manifest(existing["made_with"], wanted["made_with"], out)
-    return {**wanted, "made_with": existing["made_with"]}
+        check_manifest(existing.get("made_with", {}), wanted["made_with"], out)
+    return {**wanted, "made_with": existing.get("made_with", {})}
 
 
 def _finish(plan: SetPlan, identity: dict[str, Any], summary: SetSummary) -> None:

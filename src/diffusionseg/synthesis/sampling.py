@@ -13,6 +13,7 @@ from torch import Tensor
 from diffusionseg.attentioncut import AttentionCutResult, attention_cut
 from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone, Conditioning, sample
 from diffusionseg.backbone.ddim import timestep_schedule
+from diffusionseg.backbone.overflow import in_float32, may_overflow
 from diffusionseg.backbone.schedule import add_noise
 from diffusionseg.backbone.span import find_name
 from diffusionseg.masks import mask_boxes
@@ -69,13 +70,36 @@ def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: Synthe
     return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
 
 
-@torch.no_grad()
 def draw_group(
     backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig
 ) -> tuple[list[str], NDArray[np.uint8], AttentionMaps]:
-    """Prompts, images (B, H, W, 3) and attention of one U-Net call of `call_size` rows B, before any cut."""
+    """Prompts, images (B, H, W, 3) and attention of one U-Net call of `call_size` rows B, before any cut.
+
+    Rows that are no numbers in a half format are those of the same call in float32. Raises ValueError where that does
+    not help.
+    """
     rows = [*drafts, *[drafts[-1]] * (config.call_size - len(drafts))]
     prompts = [_prompt(d, config) for d in rows]
+    pixels, maps, usable = _draw(backbone, rows, prompts, config)
+    if not usable.all() and may_overflow(backbone):
+        # Each row from the one or the other call, so that none depends on what became of its neighbours.
+        again, again_maps, again_usable = _draw(in_float32(backbone), rows, prompts, config)
+        pixels, maps = torch.where(usable[:, None, None, None], pixels, again), maps.where(usable, again_maps)
+        usable |= again_usable
+    if not usable.all():
+        raise ValueError(
+            f"{backbone.name}: its images are no numbers, in float32 as well; its weights are damaged, copy or "
+            "download them again"
+        )
+    images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return prompts, images, maps
+
+
+@torch.no_grad()
+def _draw(
+    backbone: Backbone, rows: Sequence[Draft], prompts: Sequence[str], config: SynthesisConfig
+) -> tuple[Tensor, AttentionMaps, Tensor]:
+    """Pixels (B, 3, H, W) in 0…1, attention, and which rows (B,) of both are numbers."""
     conditioning = backbone.encode_prompts(prompts, [d.class_name for d in rows])
     side = (config.image_size or backbone.image_size) // backbone.downscale
     start, *fresh = torch.stack([_noises(d.seed, backbone, side, 1 + config.reread_noises) for d in rows], 1)
@@ -83,10 +107,7 @@ def draw_group(
     if fresh:
         maps = maps.merge(_reread(backbone, latents, conditioning, fresh, config))
     pixels = backbone.decode_latents(latents)
-    if not torch.isfinite(pixels).all():
-        raise ValueError(f"{backbone.name}: its images are no numbers; weights are damaged, or --dtype is too narrow")
-    images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return prompts, images, maps
+    return pixels, maps, pixels.flatten(1).isfinite().all(1) & maps.usable()
 
 
 def _prompt(one: Draft, config: SynthesisConfig) -> str:

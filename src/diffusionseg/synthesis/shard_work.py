@@ -56,8 +56,8 @@ def _load(
     # Another machine may hold another model under the same name, or other versions of the libraries; and it must see
     # the same folder.
     agreed, mine = read_manifest(plan.out), plan.identity(backbone)
-    check_manifest(comparable(agreed["set"]), comparable(mine["set"]), plan.out)
-    check_manifest(agreed["made_with"], mine["made_with"], plan.out)
+    check_manifest(comparable(agreed.get("set", {})), comparable(mine["set"]), plan.out)
+    check_manifest(agreed.get("made_with", {}), mine["made_with"], plan.out)
     return partial(fill_shard, backbone, plan, batch_size, share)
 
 

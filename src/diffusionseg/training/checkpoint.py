@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -28,9 +30,9 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     # Clones: safetensors refuses tensors that share memory, as tied weights do.
     payload = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
+    run = {"step": step, "updates": average.updates, "state": state, "sha256": _digest(payload)}
     # One entry, since safetensors writes several in random order, and equal runs are to leave equal files.
-    run = json.dumps({"step": step, "updates": average.updates, "state": state}, sort_keys=True)
-    atomic_write(directory / NAME, save(payload, metadata={"run": run}))
+    atomic_write(directory / NAME, save(payload, metadata={"run": json.dumps(run, sort_keys=True)}))
     remove_leftovers(directory / NAME)
 
 
@@ -44,36 +46,80 @@ def load_checkpoint(
 ) -> tuple[int, dict[str, Any]] | None:
     """Restore a run in place and return (finished steps, state), or None where there is no checkpoint.
 
-    Raises ValueError naming the file when it is damaged or belongs to another architecture.
+    Raises ValueError naming the file when it is damaged or belongs to another architecture; nothing is then changed,
+    on disk or in memory.
     """
     path = directory / NAME
     if not has_checkpoint(directory):
         return None
-    from safetensors import safe_open
-
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
             meta = file.metadata()
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: damaged checkpoint ({error}); delete it to start again") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
     if not meta or "run" not in meta:
         raise ValueError(f"{path}: is no checkpoint of this program; use another --out")
-    run = json.loads(meta["run"])
+    try:
+        run = json.loads(meta["run"])
+        step, updates, state = run["step"], run["updates"], run["state"]
+        if not (type(step) is type(updates) is int and min(step, updates) >= 0 and isinstance(state, dict)):
+            raise ValueError("does not say how far the run is")
+        # Those of earlier versions have none.
+        if run.get("sha256", "") and run["sha256"] != _digest(tensors):
+            raise ValueError("does not match its checksum")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path, error) from error
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
-        parts[part][rest] = value
-    try:
-        module.load_state_dict(parts["module"])
-    except RuntimeError as error:
-        raise ValueError(f"{path}: belongs to another model ({error}); use another --out") from error
+        parts.setdefault(part, {})[rest] = value
+    wanted = _shapes(module.state_dict())
+    if not _shapes(parts["module"]) == _shapes(parts["average"]) == wanted:
+        raise ValueError(f"{path}: belongs to another model; use another --out")
+    slots = _slots(parts["optimizer"])
+    if len(parts) > 3 or not _fit(slots, optimizer):
+        raise _damaged(path, "the state of its optimiser is that of another one")
+    module.load_state_dict(parts["module"])
     device = next(module.parameters()).device
     average.weights = {k: v.to(device) for k, v in parts["average"].items()}
-    average.updates = int(run["updates"])
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in parts["optimizer"].items():
-        index, _, slot = name.partition(".")
-        slots.setdefault(int(index), {})[slot] = value
+    average.updates = updates
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(run["step"]), run["state"]
+    return step, state
+
+
+def _damaged(path: Path, reason: object) -> ValueError:
+    return ValueError(f"{path}: damaged checkpoint ({reason}); put a copy of it back, or delete it to start again")
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 (hex) over names, types, shapes and bytes: safetensors itself does not notice bits that have flipped."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
+
+
+def _slots(state: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        index, _, slot = name.partition(".")
+        # A name that is no number fits no parameter.
+        slots.setdefault(int(index) if index.isascii() and index.isdigit() and len(index) < 9 else -1, {})[slot] = value
+    return slots
+
+
+def _fit(slots: Mapping[int, Mapping[str, Tensor]], optimizer: Optimizer) -> bool:
+    """Whether each entry is a number or of the shape of its parameter."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    return all(
+        index in range(len(parameters)) and (value.ndim == 0 or value.shape == parameters[index].shape)
+        for index, entries in slots.items()
+        for value in entries.values()
+    )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 
-from diffusionseg.data import atomic_write
+from diffusionseg.data import append_json_line, atomic_write, whole_file
 
 
 class Journal:
@@ -30,19 +30,20 @@ class Journal:
 
     def write(self, step: int, **values: float) -> None:
         """Append the values of one step."""
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+        append_json_line(self.path, {"step": step, **values})
 
     def records(self) -> list[dict[str, float]]:
-        """All lines so far; an unfinished last line, left by a killed run, is ignored."""
+        """All lines so far; what is no line of numbers, such as the half one of a killed run, is passed over."""
         if not self.path.exists():
             return []
         records = []
-        for line in self.path.read_text().splitlines():
+        for line in self.path.read_bytes().splitlines():
             try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict) and "step" in record and all(type(v) in (int, float) for v in record.values()):
+                records.append(record)
         return records
 
     def plot(self, groups: dict[str, list[str]]) -> None:
@@ -65,4 +66,5 @@ class Journal:
             axes.grid(alpha=0.3)
             if axes.lines:
                 axes.legend(frameon=False)
-        figure.savefig(self.path.with_name("curves.png"), dpi=110)
+        with whole_file(self.path.with_name("curves.png")) as file:
+            figure.savefig(file, dpi=110, format="png")
