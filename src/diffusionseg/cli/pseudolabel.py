@@ -17,7 +17,7 @@ def pseudolabel(
     sources: Annotated[
         list[Path], typer.Argument(help="Photographs, folders of them, or Parquet files with a column image.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    out: options.SetOut,
     config: options.Config = None,
     weights: options.Weights = "mini",
     model: options.OtherModel = None,
@@ -50,11 +50,13 @@ def pseudolabel(
     """Label photographs with a decoder and keep the confident ones as pairs for another training (self-training)."""
     with console.errors_named():
         from diffusionseg.backbone import Backbone
+        from diffusionseg.data import open_store
         from diffusionseg.exploitation import DiffusionSeg
         from diffusionseg.pseudolabels import PseudolabelConfig
         from diffusionseg.pseudolabels import pseudolabel as label_photographs
         from diffusionseg.synthesis import GateConfig
 
+        store = open_store(out)
         number_format = options.dtype_name(dtype)
         backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
         segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
@@ -71,7 +73,7 @@ def pseudolabel(
             summary = label_photographs(
                 segmenter,
                 sources,
-                out,
+                store,
                 count=count,
                 seed=seed,
                 config=settings,
@@ -84,7 +86,7 @@ def pseudolabel(
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
     console.note(f"{summary.samples} pairs of {summary.photographs} photographs in {out}; left out: {rejected}")
     if json:
-        console.result({**asdict(summary), "out": str(out)})
+        console.result({**asdict(summary), "out": out})
     if summary.samples == 0:
         raise console.fail("no photograph was kept; try another --weights, --max-border or --min-agreement")
     if summary.unreadable:

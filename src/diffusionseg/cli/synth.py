@@ -14,7 +14,7 @@ EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 2
 
 def synth(
     classes: Annotated[str, typer.Option(help="Class names separated by commas, or @FILE with one name a line.")],
-    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    out: options.SetOut,
     config: options.Config = None,
     model: options.Model = "mini",
     count: Annotated[int, typer.Option(min=1, help="Places of the set; classes take them in turn.")] = 24,
@@ -52,6 +52,7 @@ def synth(
         import dataclasses
 
         from diffusionseg.backbone import Backbone
+        from diffusionseg.data import open_store
         from diffusionseg.engine import parse_engine, sigterm_interrupts
         from diffusionseg.synthesis import Filled, SynthesisConfig, finished_places, synthesize_set
 
@@ -67,9 +68,10 @@ def synth(
         if max_border is not None:
             settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
         chosen = parse_engine(engine, workers)
+        store = open_store(out)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         with sigterm_interrupts(), console.progress() as bar:
-            finished = 0 if overwrite else finished_places(out, count, shard_size)
+            finished = 0 if overwrite else finished_places(store, count, shard_size)
             task = bar.add_task("synthesis", total=count, completed=finished)
             rejects: list[str] = []
 
@@ -81,7 +83,7 @@ def synth(
             summary = synthesize_set(
                 backbone,
                 names,
-                out,
+                store,
                 count=count,
                 seed=seed,
                 config=settings,
@@ -92,7 +94,7 @@ def synth(
                 max_failures=max_failures,
                 report=report,
             )
-    values = {**dataclasses.asdict(summary), "out": str(out)}
+    values = {**dataclasses.asdict(summary), "out": out}
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
     console.note(f"{summary.samples} pairs in {count} places in {out}; rejected images: {rejected}")
     if json:
