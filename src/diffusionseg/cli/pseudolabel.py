@@ -49,14 +49,15 @@ def pseudolabel(
 ) -> None:
     """Label photographs with a decoder and keep the confident ones as pairs for another training (self-training)."""
     with console.errors_named():
-        from diffusionseg.backbone import Backbone
         from diffusionseg.data import open_store
+
+        store = open_store(out)
+        from diffusionseg.backbone import Backbone
         from diffusionseg.exploitation import DiffusionSeg
         from diffusionseg.pseudolabels import PseudolabelConfig
         from diffusionseg.pseudolabels import pseudolabel as label_photographs
         from diffusionseg.synthesis import GateConfig
 
-        store = open_store(out)
         number_format = options.dtype_name(dtype)
         backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
         segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)

@@ -46,13 +46,15 @@ def synth(
 ) -> None:
     """Synthesise images of the named classes with masks from AttentionCut. An interrupted run goes on where it was."""
     with console.errors_named():
+        from diffusionseg.data import open_store
+
+        store = open_store(out)
         from diffusionseg.synthesis.prompts import parse_class_names
 
         names = _names_in_file(Path(classes[1:])) if classes.startswith("@") else parse_class_names(classes)
         import dataclasses
 
         from diffusionseg.backbone import Backbone
-        from diffusionseg.data import open_store
         from diffusionseg.engine import parse_engine, sigterm_interrupts
         from diffusionseg.synthesis import Filled, SynthesisConfig, finished_places, synthesize_set
 
@@ -68,7 +70,6 @@ def synth(
         if max_border is not None:
             settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
         chosen = parse_engine(engine, workers)
-        store = open_store(out)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         with sigterm_interrupts(), console.progress() as bar:
             finished = 0 if overwrite else finished_places(store, count, shard_size)

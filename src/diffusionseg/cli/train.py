@@ -40,8 +40,12 @@ def train(
 ) -> None:
     """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
     with console.errors_named():
-        from diffusionseg.backbone import Backbone
         from diffusionseg.data import StoredPairs, open_store
+
+        run = open_store(out).local
+        if run is None:
+            raise ValueError(f"--out {out}: a run of training needs a folder; only sets can lie at a URL")
+        from diffusionseg.backbone import Backbone
         from diffusionseg.exploitation import FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
@@ -54,9 +58,6 @@ def train(
             seed=seed,
             dtype=autocast,  # type: ignore[arg-type]
         )
-        run = open_store(out).local
-        if run is None:
-            raise ValueError(f"--out {out}: a run of training needs a folder; only sets can lie at a URL")
         samples = StoredPairs(pairs, cache or run / "cache")
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         console.note(f"{len(samples)} pairs")
