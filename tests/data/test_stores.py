@@ -13,25 +13,50 @@ from pathlib import Path
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import _registry
 
 from diffusionseg.data import claim_name, claims, open_store
 from diffusionseg.data.folder_store import FolderStore
 from diffusionseg.data.object_store import ObjectStore
 
 
-@pytest.fixture(params=["folder", "local", "memory"])
-def store(request, tmp_path):
-    """An empty place: a folder, fsspec's own view of a folder, and fsspec's memory."""
-    if request.param == "local":
-        return ObjectStore(f"local://{tmp_path}", LocalFileSystem(), str(tmp_path))
-    return open_store(tmp_path if request.param == "folder" else f"memory:/{tmp_path}/set/")
+@pytest.fixture(scope="module")
+def bucket():
+    """URL of an empty bucket of an S3 server in this process, where the packages for it are installed."""
+    s3fs = pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
+            "AWS_ACCESS_KEY_ID": "any",
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patch.setenv(name, value)
+        s3fs.S3FileSystem().mkdir("bucket")
+        yield "s3://bucket"
+    server.stop()
 
 
-@pytest.fixture
-def remote(store):
-    if isinstance(store, FolderStore):
-        pytest.skip("not an object store")
-    return store
+def place(kind, request):
+    """An empty place: a folder, fsspec's own view of a folder, fsspec's memory, or S3."""
+    path = request.getfixturevalue("tmp_path")
+    if kind == "fsspec":
+        return ObjectStore(f"local://{path}", LocalFileSystem(), str(path))
+    if kind == "s3":
+        return open_store(f"{request.getfixturevalue('bucket')}{path}")
+    return open_store(path if kind == "folder" else f"memory:/{path}/set/")
+
+
+@pytest.fixture(params=["folder", "fsspec", "memory", "s3"])
+def store(request):
+    return place(request.param, request)
+
+
+@pytest.fixture(params=["fsspec", "memory", "s3"])
+def remote(request):
+    return place(request.param, request)
 
 
 def free(store, name="a"):
@@ -205,8 +230,9 @@ def test_paths_and_file_urls_are_folders(tmp_path):
     ("url", "said"), [("nonsense://a", "nonsense"), ("s3://bucket/set", "s3fs"), ("gs://bucket/set", "gcsfs")]
 )
 def test_protocols_that_are_unknown_or_lack_their_package_are_named(url, said, monkeypatch):
-    for package in ("s3fs", "gcsfs"):
+    for protocol, package in (("s3", "s3fs"), ("gs", "gcsfs")):
         monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(_registry, protocol, raising=False)
     with pytest.raises(ValueError, match=said) as caught:
         open_store(url)
     assert str(caught.value).startswith(f"{url}: ")
