@@ -14,7 +14,7 @@ from PIL import Image
 from diffusionseg.attentioncut import ColourCutConfig
 from diffusionseg.backbone import OutOfMemory
 from diffusionseg.backbone.random_models import tiny_backbone
-from diffusionseg.data import ManifestMismatch, StoredPairs, read_shards
+from diffusionseg.data import ManifestMismatch, StoredPairs, open_store, read_shards
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 from diffusionseg.exploitation.predict import make_prediction
 from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
@@ -94,6 +94,18 @@ def test_finished_shards_are_kept_and_missing_ones_made_with_the_same_bytes(mode
     pseudolabel(model, sources, again, config=ANY, shard_size=3)
     assert digests(again) == digests(whole)
     assert (again / "shard-000000.tar").stat().st_mtime_ns == kept
+
+
+def test_a_set_in_an_object_store_is_the_one_in_a_folder(model, sources, tmp_path):
+    store = open_store(f"memory:/{tmp_path}/set")
+    pseudolabel(model, sources, tmp_path / "set", config=ANY, shard_size=3)
+    pseudolabel(model, sources, str(store), config=ANY, shard_size=3)
+    assert {name: store.read(name) for name in store.names()} == digests(tmp_path / "set")
+    store.remove("shard-000001.json")
+    pseudolabel(model, sources, str(store), config=ANY, shard_size=3)
+    assert {name: store.read(name) for name in store.names()} == digests(tmp_path / "set")
+    with pytest.raises(ManifestMismatch, match="sources"):
+        pseudolabel(model, sources[:1], str(store), config=ANY, shard_size=3)
 
 
 def test_another_set_is_refused_and_overwritten_on_demand(model, sources, tmp_path):

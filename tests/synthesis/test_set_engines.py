@@ -11,7 +11,7 @@ import pytest
 
 from diffusionseg.backbone import Backbone, BackboneLoadError
 from diffusionseg.backbone.random_models import tiny_backbone
-from diffusionseg.data import ManifestMismatch, claim_path, shard_path, write_manifest
+from diffusionseg.data import ManifestMismatch, claim_path, open_store, shard_path, write_manifest
 from diffusionseg.engine import LOCAL, Engine, Share
 from diffusionseg.synthesis import GateConfig, SynthesisConfig, places, shard_work, synthesize_set
 from diffusionseg.synthesis.plan import SetPlan
@@ -75,7 +75,7 @@ def test_ray_gives_the_same_bytes(backbone, expected, tmp_path):
 def test_a_worker_that_finds_another_model_or_no_set_refuses(backbone, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(backbone.name, folder)
-    plan = SetPlan(tmp_path / "set", ("cat",), 2, 3, CONFIG, 2)
+    plan = SetPlan(open_store(tmp_path / "set"), ("cat",), 2, 3, CONFIG, 2)
     make_worker = loading_worker(Backbone.from_pretrained(folder, device="cpu"), plan, None)
     share = Share(0, 2, 1, lambda _: None)
     with pytest.raises(ValueError, match=r"manifest\.json: No such file"):
@@ -105,7 +105,7 @@ def test_a_folder_that_may_not_be_written_to_fails_its_shards(backbone, expected
 
     def denied(out, shard, *rest):
         if shard == 1:
-            raise PermissionError(13, "Permission denied", str(shard_path(out, shard)))
+            raise PermissionError(13, "Permission denied", out.address(f"shard-{shard:06d}.tar"))
         write(out, shard, *rest)
 
     monkeypatch.setattr(shard_work, "write_shard", denied)

@@ -51,6 +51,12 @@ Config = Annotated[
         metavar="FILE.toml",
     ),
 ]
+SetOut = Annotated[
+    str,
+    typer.Option(
+        help="Folder of the set, or an fsspec URL such as s3://BUCKET/NAME: shards, manifest.json, preview.png."
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(

@@ -17,7 +17,7 @@ def pseudolabel(
     sources: Annotated[
         list[Path], typer.Argument(help="Photographs, folders of them, or Parquet files with a column image.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    out: options.SetOut,
     config: options.Config = None,
     weights: options.Weights = "mini",
     model: options.OtherModel = None,
@@ -49,6 +49,9 @@ def pseudolabel(
 ) -> None:
     """Label photographs with a decoder and keep the confident ones as pairs for another training (self-training)."""
     with console.errors_named():
+        from diffusionseg.data import open_store
+
+        store = open_store(out)
         from diffusionseg.backbone import Backbone
         from diffusionseg.exploitation import DiffusionSeg
         from diffusionseg.pseudolabels import PseudolabelConfig
@@ -71,7 +74,7 @@ def pseudolabel(
             summary = label_photographs(
                 segmenter,
                 sources,
-                out,
+                store,
                 count=count,
                 seed=seed,
                 config=settings,
@@ -84,7 +87,7 @@ def pseudolabel(
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
     console.note(f"{summary.samples} pairs of {summary.photographs} photographs in {out}; left out: {rejected}")
     if json:
-        console.result({**asdict(summary), "out": str(out)})
+        console.result({**asdict(summary), "out": out})
     if summary.samples == 0:
         raise console.fail("no photograph was kept; try another --weights, --max-border or --min-agreement")
     if summary.unreadable:

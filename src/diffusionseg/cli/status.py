@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,9 @@ EXAMPLE = "Example: diffusionseg status pairs --json"
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(help="Folder of a set, of predictions or of a run of training.")],
+    folder: Annotated[
+        str, typer.Argument(help="Folder of a set, of predictions or of a run of training, or the URL of a set.")
+    ],
     verify: Annotated[bool, typer.Option("--verify", help="Compare every shard with its checksum; slow.")] = False,
     json: options.Json = False,
 ) -> None:

@@ -14,7 +14,7 @@ EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 2
 
 def synth(
     classes: Annotated[str, typer.Option(help="Class names separated by commas, or @FILE with one name a line.")],
-    out: Annotated[Path, typer.Option(help="Folder of the set: shards, manifest.json, preview.png.")],
+    out: options.SetOut,
     config: options.Config = None,
     model: options.Model = "mini",
     count: Annotated[int, typer.Option(min=1, help="Places of the set; classes take them in turn.")] = 24,
@@ -46,6 +46,9 @@ def synth(
 ) -> None:
     """Synthesise images of the named classes with masks from AttentionCut. An interrupted run goes on where it was."""
     with console.errors_named():
+        from diffusionseg.data import open_store
+
+        store = open_store(out)
         from diffusionseg.synthesis.prompts import parse_class_names
 
         names = _names_in_file(Path(classes[1:])) if classes.startswith("@") else parse_class_names(classes)
@@ -69,7 +72,7 @@ def synth(
         chosen = parse_engine(engine, workers)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         with sigterm_interrupts(), console.progress() as bar:
-            finished = 0 if overwrite else finished_places(out, count, shard_size)
+            finished = 0 if overwrite else finished_places(store, count, shard_size)
             task = bar.add_task("synthesis", total=count, completed=finished)
             rejects: list[str] = []
 
@@ -81,7 +84,7 @@ def synth(
             summary = synthesize_set(
                 backbone,
                 names,
-                out,
+                store,
                 count=count,
                 seed=seed,
                 config=settings,
@@ -92,7 +95,7 @@ def synth(
                 max_failures=max_failures,
                 report=report,
             )
-    values = {**dataclasses.asdict(summary), "out": str(out)}
+    values = {**dataclasses.asdict(summary), "out": out}
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
     console.note(f"{summary.samples} pairs in {count} places in {out}; rejected images: {rejected}")
     if json:

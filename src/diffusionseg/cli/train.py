@@ -13,9 +13,12 @@ EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 200"
 
 
 def train(
-    pairs: Annotated[list[Path], typer.Argument(help="Folders written by synth.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: decoder, metrics.jsonl, curves.png, previews.")],
+    pairs: Annotated[list[str], typer.Argument(help="Folders written by synth, or fsspec URLs of such sets.")],
+    out: Annotated[str, typer.Option(help="Folder of the run: decoder, metrics.jsonl, curves.png, previews.")],
     config: options.Config = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for copies of sets at URLs, which later runs use; default OUT/cache.")
+    ] = None,
     model: options.Model = "mini",
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Views in a step.")] = 16,
@@ -38,8 +41,12 @@ def train(
 ) -> None:
     """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
     with console.errors_named():
+        from diffusionseg.data import StoredPairs, open_store
+
+        run = open_store(out).local
+        if run is None:
+            raise ValueError(f"--out {out}: a run of training needs a folder; only sets can lie at a URL")
         from diffusionseg.backbone import Backbone
-        from diffusionseg.data import StoredPairs
         from diffusionseg.exploitation import FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
@@ -53,7 +60,7 @@ def train(
             seed=seed,
             dtype=autocast,  # type: ignore[arg-type]
         )
-        samples = StoredPairs(pairs)
+        samples = StoredPairs(pairs, cache or run / "cache")
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         console.note(f"{len(samples)} pairs")
         last: dict[str, float] = {}
@@ -68,7 +75,7 @@ def train(
             train_decoder(
                 backbone,
                 samples,
-                out,
+                run,
                 feature_config=features,
                 train_config=settings,
                 overwrite=overwrite,
@@ -76,7 +83,7 @@ def train(
             )
     console.note(f"decoder written to {out}")
     if json:
-        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **last})
+        console.result({"out": out, "pairs": len(samples), "steps": steps, **last})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from diffusionseg.data.atomic import atomic_write, errors_of, remove_leftovers, whole_file
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, read_box
-from diffusionseg.data.claims import claim_path, claimed
+from diffusionseg.data.claims import claim_name, claim_path, claimed
 from diffusionseg.data.datasets import Dataset, find_masks, open_dataset, read_boxes
 from diffusionseg.data.folder import InputImage, find_images, output_stems
 from diffusionseg.data.images import ImageError, read_image
@@ -13,16 +13,27 @@ from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_pairs
 from diffusionseg.data.parquet import encoded_image, parquet_batches, parquet_rows
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
-    StoredPairs,
+    AT_ONCE,
+    checked_shard,
+    finished_shards,
+    holds_shards,
     list_shards,
     read_shards,
     read_sidecar,
+    read_sidecars,
+    remove_set,
     shard_done,
+    shard_name,
     shard_path,
+    sidecar_name,
     write_shard,
 )
+from diffusionseg.data.store import Store
+from diffusionseg.data.stored_pairs import StoredPairs
+from diffusionseg.data.where import Where, open_store
 
 __all__ = [
+    "AT_ONCE",
     "BenchmarkPair",
     "BoxSet",
     "Dataset",
@@ -37,10 +48,14 @@ __all__ = [
     "ObjectBox",
     "Sample",
     "ShardError",
+    "Store",
     "StoredPairs",
+    "Where",
     "append_json_line",
     "atomic_write",
     "check_manifest",
+    "checked_shard",
+    "claim_name",
     "claim_path",
     "claimed",
     "encoded_image",
@@ -48,9 +63,12 @@ __all__ = [
     "find_images",
     "find_masks",
     "find_pairs",
+    "finished_shards",
+    "holds_shards",
     "json_bytes",
     "list_shards",
     "open_dataset",
+    "open_store",
     "output_stems",
     "parquet_batches",
     "parquet_rows",
@@ -62,10 +80,14 @@ __all__ = [
     "read_manifest",
     "read_shards",
     "read_sidecar",
+    "read_sidecars",
     "recognise",
     "remove_leftovers",
+    "remove_set",
     "shard_done",
+    "shard_name",
     "shard_path",
+    "sidecar_name",
     "whole_file",
     "write_manifest",
     "write_shard",

@@ -23,24 +23,18 @@ def append_json_line(path: Path, value: dict[str, Any]) -> None:
 
 def read_json_object(path: Path) -> dict[str, Any]:
     """The object a file holds. Raises ValueError naming the file that is missing, damaged or holds something else."""
-    return _object(_content(path), str(path))
+    return parse_object(_content(path), str(path))
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number from 1, object) of every line that is not blank. Raises ValueError with file and line number."""
     for number, line in enumerate(_content(path).split(b"\n"), 1):
         if line.strip():
-            yield number, _object(line, f"{path}:{number}")
+            yield number, parse_object(line, f"{path}:{number}")
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from error
-
-
-def _object(content: bytes, place: str) -> dict[str, Any]:
+def parse_object(content: bytes, place: str) -> dict[str, Any]:
+    """The object that `content` is. Raises ValueError, naming its `place`, when it is damaged or something else."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -48,3 +42,10 @@ def _object(content: bytes, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{place}: expected a JSON object")
     return value
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from diffusionseg.data.atomic import atomic_write
-from diffusionseg.data.json_files import json_bytes, read_json_object
+from diffusionseg.data.json_files import json_bytes
+from diffusionseg.data.where import Where, open_store
 
 _ABSENT = object()
 
@@ -16,23 +15,24 @@ class ManifestMismatch(ValueError):
     """A folder that holds a set made in another way."""
 
 
-def write_manifest(directory: Path, manifest: dict[str, Any], *, replace: bool = True) -> None:
-    """Write DIR/manifest.json atomically; without `replace` only where there is none, also if another process just
+def write_manifest(where: Where, manifest: dict[str, Any], *, replace: bool = True) -> None:
+    """Write a set's manifest.json atomically; without `replace` only where there is none, also if another process just
     wrote it."""
-    atomic_write(directory / "manifest.json", json_bytes(manifest), replace=replace)
+    open_store(where).write("manifest.json", json_bytes(manifest), replace=replace)
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """Read DIR/manifest.json; raises ValueError naming it when it is missing or damaged."""
-    path = directory / "manifest.json"
-    manifest = read_json_object(path)
+def read_manifest(where: Where) -> dict[str, Any]:
+    """Read a set's manifest.json; raises ValueError naming it when it is missing or damaged."""
+    store = open_store(where)
+    manifest = store.read_json("manifest.json")
     for part in ("set", "made_with", "result"):
         if not isinstance(manifest.get(part, {}), dict):
-            raise ValueError(f"{path}: its entry {part} is no JSON object; is it the manifest of a set?")
+            address = store.address("manifest.json")
+            raise ValueError(f"{address}: its entry {part} is no JSON object; is it the manifest of a set?")
     return manifest
 
 
-def check_manifest(existing: dict[str, Any], wanted: dict[str, Any], directory: Path) -> None:
+def check_manifest(existing: dict[str, Any], wanted: dict[str, Any], where: Where) -> None:
     """Raise ManifestMismatch naming every entry in which two set descriptions differ, with both values.
 
     `wanted` may hold what JSON turns into something else, such as tuples.
@@ -41,7 +41,7 @@ def check_manifest(existing: dict[str, Any], wanted: dict[str, Any], directory: 
     if differences:
         lines = "; ".join(f"{key} is {_shown(old)}, asked for {_shown(new)}" for key, old, new in differences)
         raise ManifestMismatch(
-            f"{directory}: holds another set ({lines}); choose another --out, or --overwrite to start again"
+            f"{where}: holds another set ({lines}); choose another --out, or --overwrite to start again"
         )
 
 

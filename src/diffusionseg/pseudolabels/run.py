@@ -20,9 +20,14 @@ from diffusionseg.data import (
     ImageError,
     ManifestMismatch,
     Sample,
+    Store,
+    Where,
     check_manifest,
+    holds_shards,
+    open_store,
     read_manifest,
-    read_sidecar,
+    read_sidecars,
+    remove_set,
     shard_done,
     write_manifest,
     write_shard,
@@ -41,7 +46,7 @@ Outcome = tuple[Sample | None, str]
 
 @dataclass(frozen=True)
 class PseudolabelSummary:
-    """What a folder of shards holds."""
+    """What a set holds."""
 
     samples: int
     """Photographs kept as pairs."""
@@ -56,7 +61,7 @@ class PseudolabelSummary:
 def pseudolabel(
     model: DiffusionSeg,
     sources: Sequence[Path],
-    out: Path,
+    out: Where,
     *,
     count: int | None = None,
     seed: int = 0,
@@ -66,7 +71,8 @@ def pseudolabel(
     overwrite: bool = False,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> PseudolabelSummary:
-    """Label the photographs of folders, files and Parquet files (column `image`) and write pairs to `out`.
+    """Label the photographs of folders, files and Parquet files (column `image`) and write pairs to `out`,
+    a folder or an fsspec URL.
 
     The decoder's saliency is cut along the photograph's colours and edges (`refine_by_colour`); what both agree on,
     away from the border and neither tiny nor huge, becomes a pair in the form that `train` reads. `count` looks at a
@@ -84,11 +90,12 @@ def pseudolabel(
         "shard_size": shard_size,
         "config": asdict(config),
     }
-    _claim(out, described, overwrite)
+    store = open_store(out)
+    _claim(store, described, overwrite)
     waiting = iter(photos)
     for number, start in enumerate(range(0, len(photos), shard_size)):
         group = list(islice(waiting, shard_size))
-        if shard_done(out, number):
+        if shard_done(store, number):
             report(len(group), len(photos))
             continue
         places = range(start, start + len(group))
@@ -96,21 +103,20 @@ def pseudolabel(
         for outcome in _label(model, group, places, config, batch_size):
             outcomes.append(outcome)
             report(1, len(photos))
-        _write(out, number, group, outcomes)
-    summary = _summarise(out, -(-len(photos) // shard_size), len(photos))
-    write_manifest(out, {**read_manifest(out), "result": asdict(summary)})
-    write_preview(out)
+        _write(store, number, group, outcomes)
+    summary = _summarise(store, -(-len(photos) // shard_size), len(photos))
+    write_manifest(store, {**read_manifest(store), "result": asdict(summary)})
+    write_preview(store)
     return summary
 
 
-def _claim(out: Path, described: dict[str, Any], overwrite: bool) -> None:
+def _claim(out: Store, described: dict[str, Any], overwrite: bool) -> None:
     """Record what the set is; raise ManifestMismatch where `out` holds another one."""
     if overwrite:
-        for path in [*out.glob("shard-*.tar"), *out.glob("shard-*.json"), out / "manifest.json", out / "preview.png"]:
-            path.unlink(missing_ok=True)
-    if (out / "manifest.json").exists():
+        remove_set(out)
+    if out.has("manifest.json"):
         check_manifest(read_manifest(out).get("set", {}), described, out)
-    elif any(out.glob("shard-*.tar")):
+    elif holds_shards(out):
         raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
     else:
         made_with = {name: version(name) for name in ("diffusionseg", "torch", "diffusers", "numpy", "scipy", "pillow")}
@@ -170,15 +176,15 @@ def _bytes(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _write(out: Path, number: int, group: Sequence[Photo], outcomes: Sequence[Outcome]) -> None:
+def _write(out: Store, number: int, group: Sequence[Photo], outcomes: Sequence[Outcome]) -> None:
     unreadable = [reason.removeprefix("unreadable: ") for _, reason in outcomes if reason.startswith("unreadable: ")]
     rejects = Counter(reason.partition(":")[0] for _, reason in outcomes if reason)
     info = {"photographs": len(group), "rejects": dict(rejects), "unreadable": unreadable}
     write_shard(out, number, [sample for sample, _ in outcomes if sample is not None], info)
 
 
-def _summarise(out: Path, shards: int, photographs: int) -> PseudolabelSummary:
-    sidecars = [read_sidecar(out, number) for number in range(shards)]
+def _summarise(out: Store, shards: int, photographs: int) -> PseudolabelSummary:
+    sidecars = read_sidecars(out, range(shards))
     rejects: Counter[str] = Counter()
     for sidecar in sidecars:
         rejects.update(sidecar["rejects"])

@@ -1,4 +1,4 @@
-"""What kind of run a folder belongs to."""
+"""What kind of run a folder, or a place in an object store, belongs to."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from diffusionseg.data import read_json_object
+from diffusionseg.data import Where, open_store, read_json_object
 from diffusionseg.data.boxes import is_number
 from diffusionseg.status.sets import set_status
 from diffusionseg.status.standing import Standing
 
 
-def folder_status(folder: Path, *, verify: bool = False) -> Standing:
-    """How far the run is that writes, or wrote, `folder`. Raises ValueError where it belongs to none."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
-    if (folder / "manifest.json").exists():
-        return set_status(folder, verify=verify)
-    if (folder / "predictions.jsonl").exists():
+def folder_status(where: Where, *, verify: bool = False) -> Standing:
+    """How far the run is that writes, or wrote, a folder, or a set in an object store. Raises ValueError where it
+    belongs to none."""
+    store = open_store(where)
+    if not store.exists():
+        raise ValueError(f"{store}: no such folder")
+    if store.has("manifest.json"):
+        return set_status(store, verify=verify)
+    folder = store.local
+    if folder and (folder / "predictions.jsonl").exists():
         return _predictions(folder)
-    if (folder / "config.json").exists() and (folder / "metrics.jsonl").exists():
+    if folder and (folder / "config.json").exists() and (folder / "metrics.jsonl").exists():
         return _training(folder)
     raise ValueError(
-        f"{folder}: holds no set (manifest.json), predictions (predictions.jsonl) or run of training (metrics.jsonl)"
+        f"{store}: holds no set (manifest.json), predictions (predictions.jsonl) or run of training (metrics.jsonl)"
     )
 
 

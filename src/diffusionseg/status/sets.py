@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections import Counter
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from diffusionseg.data import ShardError, claim_path, read_manifest, read_sidecar, shard_done, shard_path
+from diffusionseg.data import (
+    AT_ONCE,
+    ShardError,
+    Store,
+    checked_shard,
+    claim_name,
+    finished_shards,
+    read_manifest,
+    read_sidecar,
+    shard_name,
+    sidecar_name,
+)
 from diffusionseg.status.standing import Standing, rate
 
 FLAGS = ("steps", "guidance", "image_size", "attempts", "call_size")
@@ -17,50 +28,64 @@ MOST_SHARDS = 1_000_000
 """Shards whose numbers have six digits."""
 
 
-def set_status(folder: Path, *, verify: bool = False) -> Standing:
+def set_status(store: Store, *, verify: bool = False) -> Standing:
     """How far a set is; `verify` also compares every shard with its checksum."""
-    manifest = read_manifest(folder)
+    manifest = read_manifest(store)
     described = manifest.get("set", {})
     pseudo = manifest.get("kind") == "pseudolabels"
     try:
         places = int(described["sources"]["photographs"] if pseudo else described["count"])
         shards = range(-(-places // int(described["shard_size"])))
-        resume = "the same `diffusionseg pseudolabel` command again" if pseudo else synth_command(folder, described)
+        resume = "the same `diffusionseg pseudolabel` command again" if pseudo else synth_command(store, described)
         if len(shards) > MOST_SHARDS:
             raise ValueError(f"{len(shards)} shards are too many")
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{folder}/manifest.json: does not say how large the set is to be ({error})") from error
-    samples, rejects, failed = 0, Counter[str](), []
-    done = [shard for shard in shards if shard_done(folder, shard)]
-    for shard in done:
-        path = shard_path(folder, shard)
-        try:
-            sidecar = read_sidecar(folder, shard)
-            if verify and hashlib.sha256(path.read_bytes()).hexdigest() != sidecar.get("sha256"):
-                raise ShardError(
-                    f"{path}: does not match the checksum in its sidecar; delete both to have it made again"
-                )
-            samples += sidecar["samples"]
-            rejects.update(sidecar["rejects"])
-        except (ShardError, OSError, KeyError, TypeError) as error:
-            failed.append(str(error))
+        raise ValueError(
+            f"{store.address('manifest.json')}: does not say how large the set is to be ({error})"
+        ) from error
+    names = set(store.names())
+    done = [shard for shard in finished_shards(store) if shard in shards]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = list(pool.map(partial(_told, store, verify), done))
+        written = list(pool.map(store.modified, map(sidecar_name, done)))
+    failed = tuple(one for one in told if isinstance(one, str))
+    rejects: Counter[str] = Counter()
+    samples = 0
+    for one in told:
+        if not isinstance(one, str):
+            samples += one[0]
+            rejects.update(one[1])
     whole = len(done) == len(shards) and "result" in manifest and not failed
     return Standing(
-        folder=str(folder),
+        folder=str(store),
         kind="pseudo-labelled set" if pseudo else "synthetic set",
         unit="shards",
         done=len(done),
         total=len(shards),
-        in_hand=sum(claim_path(shard_path(folder, s)).exists() for s in set(shards) - set(done)),
-        per_minute=rate([shard_path(folder, shard).with_suffix(".json") for shard in done], folder / "manifest.json"),
+        in_hand=sum(claim_name(shard_name(shard)) in names for shard in set(shards) - set(done)),
+        per_minute=rate(written, store.modified("manifest.json")),
         samples=samples,
         rejects=dict(sorted(rejects.items())),
-        failed=tuple(failed),
+        failed=failed,
         resume=None if whole else resume,
     )
 
 
-def synth_command(folder: Path, described: dict[str, Any]) -> str:
+def _told(store: Store, verify: bool, shard: int) -> tuple[int, dict[str, int]] | str:
+    """Pairs and rejected images of a finished shard, or what is wrong with it."""
+    try:
+        sidecar = read_sidecar(store, shard)
+        if verify:
+            with checked_shard(store, shard, verify=True):
+                pass
+        return int(sidecar["samples"]), dict(sidecar["rejects"])
+    except (ShardError, OSError) as error:
+        return str(error)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"{store.address(sidecar_name(shard))}: is not what a set's sidecar holds ({error!r})"
+
+
+def synth_command(store: Store, described: dict[str, Any]) -> str:
     """The command that goes on with a synthetic set, as far as `synth` has options for what it was made with."""
     config = described.get("config", {})
     words = ["diffusionseg", "synth", "--model", described["backbone"]["name"]]
@@ -74,5 +99,5 @@ def synth_command(folder: Path, described: dict[str, Any]) -> str:
         words += ["--template", template]
     if "max_border" in config.get("gate", {}):
         words += ["--max-border", str(config["gate"]["max_border"])]
-    words += ["--device", described["device_type"], "--dtype", described["dtype"], "--out", str(folder)]
+    words += ["--device", described["device_type"], "--dtype", described["dtype"], "--out", str(store)]
     return shlex.join(words)

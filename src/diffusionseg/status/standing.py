@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 RECENT = 64
 """Files that the rate is taken from, the newest ones."""
@@ -50,13 +49,12 @@ class Standing:
         return (self.total - self.done) / self.per_minute
 
 
-def rate(files: Sequence[Path], begun: Path) -> float | None:
-    """Files a minute by the times of the newest ones, or of all since `begun` was written where they are few."""
-    times = sorted(path.stat().st_mtime for path in files)[-RECENT - 1 :]
-    start = begun.stat().st_mtime
-    # A finished run writes `begun` once more; the first file then has to do.
-    if 0 < len(times) <= RECENT and start < times[0]:
-        times.insert(0, start)
+def rate(written: Iterable[float], begun: float) -> float | None:
+    """Files a minute by the times of the newest ones, or of all since `begun` where they are few; times in seconds."""
+    times = sorted(written)[-RECENT - 1 :]
+    # A finished run writes its manifest, which says when it began, once more; the first file then has to do.
+    if 0 < len(times) <= RECENT and begun < times[0]:
+        times.insert(0, begun)
     if len(times) < 2 or times[-1] <= times[0]:
         return None
     return (len(times) - 1) / (times[-1] - times[0]) * 60

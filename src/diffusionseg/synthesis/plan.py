@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from diffusionseg.backbone import Backbone
-from diffusionseg.data import shard_done
+from diffusionseg.data import Store, finished_shards
 from diffusionseg.synthesis.config import SynthesisConfig
 
 
@@ -16,8 +15,8 @@ from diffusionseg.synthesis.config import SynthesisConfig
 class SetPlan:
     """All that decides a set's bytes, apart from the generator, and where it is written."""
 
-    out: Path
-    """Folder of the set."""
+    out: Store
+    """Where the set lies."""
     class_names: tuple[str, ...]
     """Classes, which places take in turn."""
     count: int
@@ -40,7 +39,8 @@ class SetPlan:
 
     def missing(self) -> list[int]:
         """Shards that are not done yet."""
-        return [shard for shard in self.shards if not shard_done(self.out, shard)]
+        done = set(finished_shards(self.out))
+        return [shard for shard in self.shards if shard not in done]
 
     def identity(self, backbone: Backbone) -> dict[str, Any]:
         """What the set is (`set`, compared on resume) and what makes it here (`made_with`)."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from diffusionseg.data import Sample, atomic_write, read_shards
+from diffusionseg.data import Sample, Where, open_store, read_shards
 from diffusionseg.masks import overlay
 
 TILE = 128
@@ -36,13 +35,14 @@ def contact_sheet(samples: Iterable[Sample], columns: int = 3) -> Image.Image:
     return sheet
 
 
-def write_preview(directory: Path, limit: int = 24) -> None:
-    """Write DIR/preview.png from the first `limit` samples of a set; nothing where the set is empty."""
-    samples = list(islice(read_shards(directory), limit))
+def write_preview(where: Where, limit: int = 24) -> None:
+    """Write a set's preview.png from the first `limit` samples; nothing where the set is empty."""
+    store = open_store(where)
+    samples = list(islice(read_shards(store), limit))
     if samples:
         buffer = io.BytesIO()
         contact_sheet(samples).save(buffer, "PNG", optimize=True)
-        atomic_write(directory / "preview.png", buffer.getvalue())
+        store.write("preview.png", buffer.getvalue())
 
 
 def attention_picture(attention: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:

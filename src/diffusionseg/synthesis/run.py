@@ -1,4 +1,4 @@
-"""Write a synthetic set to a folder, shard by shard, resuming where an earlier run ended."""
+"""Write a synthetic set, shard by shard, resuming where an earlier run ended."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.data import (
     ManifestMismatch,
+    Store,
+    Where,
     check_manifest,
-    claim_path,
+    claim_name,
+    finished_shards,
+    holds_shards,
+    open_store,
     read_manifest,
-    read_sidecar,
-    remove_leftovers,
-    shard_done,
-    shard_path,
+    read_sidecars,
+    remove_set,
+    shard_name,
     write_manifest,
 )
 from diffusionseg.engine import LOCAL, Engine, Failure, check_engine, run_units
@@ -34,7 +37,7 @@ Report = Callable[[Filled], None]
 
 @dataclass(frozen=True)
 class SetSummary:
-    """What a folder of shards holds."""
+    """What a set holds."""
 
     samples: int
     """Accepted pairs."""
@@ -51,7 +54,7 @@ class SetSummary:
 def synthesize_set(
     backbone: Backbone,
     class_names: Sequence[str],
-    out: Path,
+    out: Where,
     *,
     count: int,
     seed: int = 0,
@@ -63,19 +66,22 @@ def synthesize_set(
     max_failures: int = 0,
     report: Report = lambda _: None,
 ) -> SetSummary:
-    """Make `count` places of the classes in turn and write them to `out` as WebDataset shards.
+    """Make `count` places of the classes in turn and write them to `out`, a folder or fsspec URL, as WebDataset shards.
 
-    Finished shards are kept, unless `overwrite`; several runs may fill one folder at the same time. The bytes do not
+    Finished shards are kept, unless `overwrite`; several runs may fill one set at the same time. The bytes do not
     depend on `engine`, of which each worker but the local one loads the generator by its name. A shard that cannot be
     made counts as a failure; one more than `max_failures` ends the run with the last error. Raises ManifestMismatch,
     naming what differs, when `out` holds a set made with another seed, other classes, another configuration or another
     generator, or one begun with other versions of the libraries; ValueError for a request that the generator cannot
-    fulfil. Nothing is touched before these checks.
+    fulfil or whose `out` the workers of `engine` cannot reach. Nothing is touched before these checks.
     """
-    plan = SetPlan(out.absolute(), tuple(class_names), count, seed, config or SynthesisConfig(), shard_size)
+    store = open_store(out)
+    plan = SetPlan(store.absolute(), tuple(class_names), count, seed, config or SynthesisConfig(), shard_size)
     check_request(backbone, class_names, plan.config)
     check_engine(engine)
-    identity = _open_set(plan, plan.identity(backbone), out, overwrite)
+    if store.one_process and engine.kind != "local":
+        raise ValueError(f"{store}: lies in the memory of one process; --engine {engine.kind} needs another --out")
+    identity = _open_set(plan, plan.identity(backbone), store, overwrite)
     if engine.kind == "local":
         make_worker = shared_worker(backbone, plan, batch_size)
     else:
@@ -97,7 +103,7 @@ def synthesize_set(
                 for index in plan.places(shard):
                     heard(Filled(index, ()))
                 continue
-            failures.append(f"{shard_path(out, shard).name}: {result}")
+            failures.append(f"{shard_name(shard)}: {result}")
             if len(failures) > max_failures:
                 raise result.error
     summary = _summarise(plan, made, failures)
@@ -106,18 +112,19 @@ def synthesize_set(
     return summary
 
 
-def finished_places(out: Path, count: int, shard_size: int) -> int:
+def finished_places(out: Where, count: int, shard_size: int) -> int:
     """Places of a set in `out` whose shards are already done."""
+    done = set(finished_shards(out))
     starts = range(0, count, shard_size)
-    return sum(min(shard_size, count - start) for n, start in enumerate(starts) if shard_done(out, n))
+    return sum(min(shard_size, count - start) for n, start in enumerate(starts) if n in done)
 
 
-def _open_set(plan: SetPlan, wanted: dict[str, Any], out: Path, overwrite: bool) -> dict[str, Any]:
-    """The set's description, found in its folder or written there. Raises ManifestMismatch for another set."""
+def _open_set(plan: SetPlan, wanted: dict[str, Any], out: Store, overwrite: bool) -> dict[str, Any]:
+    """The set's description, found with it or written. Raises ManifestMismatch for another set."""
     if overwrite:
-        _remove_set(out)
-    if not (out / "manifest.json").exists():
-        if any(out.glob("shard-*.tar")):
+        remove_set(out)
+    if not out.has("manifest.json"):
+        if holds_shards(out):
             raise ManifestMismatch(f"{out}: holds shards but no manifest.json; choose another --out, or --overwrite")
         write_manifest(out, wanted, replace=False)
     existing = read_manifest(out)
@@ -132,21 +139,16 @@ def _finish(plan: SetPlan, identity: dict[str, Any], summary: SetSummary) -> Non
     write_manifest(plan.out, {**identity, "result": result})
     write_preview(plan.out)
     for name in ("manifest.json", "preview.png"):
-        remove_leftovers(plan.out / name)
-    for shard in plan.shards:
-        # Of a worker that was killed between the last file and the end of its claim.
-        claim_path(shard_path(plan.out, shard)).unlink(missing_ok=True)
+        plan.out.remove_leftovers(name)
+    # Of workers that were killed between the last file and the end of their claim.
+    for claim in {claim_name(shard_name(shard)) for shard in plan.shards} & set(plan.out.names()):
+        plan.out.remove(claim)
 
 
 def _summarise(plan: SetPlan, made: int, failures: Sequence[str]) -> SetSummary:
-    sidecars = [read_sidecar(plan.out, shard) for shard in plan.shards if shard_done(plan.out, shard)]
+    sidecars = read_sidecars(plan.out, [shard for shard in finished_shards(plan.out) if shard in plan.shards])
     rejects: Counter[str] = Counter()
     for sidecar in sidecars:
         rejects.update(sidecar["rejects"])
     samples = sum(sidecar["samples"] for sidecar in sidecars)
     return SetSummary(samples, plan.count, dict(sorted(rejects.items())), made, tuple(failures))
-
-
-def _remove_set(out: Path) -> None:
-    for path in [*out.glob("shard-*.tar"), *out.glob("shard-*.json"), out / "manifest.json", out / "preview.png"]:
-        path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from diffusionseg.backbone import Backbone
-from diffusionseg.data import Sample, check_manifest, claimed, read_manifest, shard_done, shard_path, write_shard
+from diffusionseg.data import Sample, Store, check_manifest, read_manifest, shard_done, shard_name, write_shard
 from diffusionseg.engine import Busy, MakeWorker, Share
 from diffusionseg.synthesis.places import Place, fill_places
 from diffusionseg.synthesis.plan import SetPlan, comparable
@@ -54,7 +54,7 @@ def _load(
         device = f"cuda:{share.number % max(1, torch.cuda.device_count())}"
     backbone = Backbone.from_pretrained(model, device=device, dtype=dtype)
     # Another machine may hold another model under the same name, or other versions of the libraries; and it must see
-    # the same folder.
+    # the same set.
     agreed, mine = read_manifest(plan.out), plan.identity(backbone)
     check_manifest(comparable(agreed.get("set", {})), comparable(mine["set"]), plan.out)
     check_manifest(agreed.get("made_with", {}), mine["made_with"], plan.out)
@@ -63,7 +63,7 @@ def _load(
 
 def fill_shard(backbone: Backbone, plan: SetPlan, batch_size: int | None, share: Share, shard: int) -> int:
     """Make a shard unless it is done; how many places were filled. Raises Busy while another process makes it."""
-    with claimed(shard_path(plan.out, shard)) as mine:
+    with plan.out.claimed(shard_name(shard)) as mine:
         if not mine:
             time.sleep(0.5)
             raise Busy
@@ -82,7 +82,7 @@ def fill_shard(backbone: Backbone, plan: SetPlan, batch_size: int | None, share:
         return len(places)
 
 
-def _write(out: Path, shard: int, places: Sequence[Place]) -> None:
+def _write(out: Store, shard: int, places: Sequence[Place]) -> None:
     samples = [Sample(p.index, p.pair.encoded(), p.pair.meta()) for p in places if p.pair is not None]
     rejects = Counter(reason for place in places for reason in place.rejects)
     empty = [place.index for place in places if place.pair is None]
