@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from diffusionseg.data import ImageError
+from diffusionseg.engine import Engine
 from diffusionseg.evaluation import (
     PROTOCOLS,
     MeasureAccumulator,
@@ -60,7 +61,10 @@ def everything(folders, **options):
 def test_the_result_does_not_depend_on_the_number_of_processes(folders):
     reports = []
     values, records = everything(folders)
-    assert everything(folders, jobs=3, report=lambda *two: reports.append(two)) == (values, records)
+    assert everything(folders, engine=Engine("processes", 3), report=lambda *two: reports.append(two)) == (
+        values,
+        records,
+    )
     assert reports[-1] == (2 * IMAGES, 2 * IMAGES)
     json.dumps(values, allow_nan=False)
 

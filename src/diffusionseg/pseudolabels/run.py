@@ -24,6 +24,7 @@ from diffusionseg.data import (
     read_manifest,
     read_sidecar,
     shard_done,
+    shard_path,
     write_manifest,
     write_shard,
 )
@@ -65,6 +66,7 @@ def pseudolabel(
     shard_size: int = 256,
     overwrite: bool = False,
     report: Callable[[int, int], None] = lambda *_: None,
+    ended: Callable[[str], None] = lambda _: None,
 ) -> PseudolabelSummary:
     """Label the photographs of folders, files and Parquet files (column `image`) and write pairs to `out`.
 
@@ -72,8 +74,8 @@ def pseudolabel(
     away from the border and neither tiny nor huge, becomes a pair in the form that `train` reads. `count` looks at a
     random choice of this many, drawn by `seed`. Finished shards are kept, unless `overwrite`, and missing ones get the
     bytes they would have had, with one `batch_size` on one device. `report` is called with the number of photographs
-    just dealt with and of all. Raises ManifestMismatch, naming what differs, when `out` holds another set, and
-    ValueError naming a source that cannot be used.
+    just dealt with and of all, `ended` with the name of every shard made. Raises ManifestMismatch, naming what differs,
+    when `out` holds another set, and ValueError naming a source that cannot be used.
     """
     config = config or PseudolabelConfig()
     config = replace(config, cut=config.cut or model.predict_config.cut)
@@ -97,6 +99,7 @@ def pseudolabel(
             outcomes.append(outcome)
             report(1, len(photos))
         _write(out, number, group, outcomes)
+        ended(shard_path(out, number).name)
     summary = _summarise(out, -(-len(photos) // shard_size), len(photos))
     write_manifest(out, {**read_manifest(out), "result": asdict(summary)})
     write_preview(out)
