@@ -9,7 +9,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import functools
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from diffusionseg.demo import photographs
 
 # The helpers beside this file are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))
+import forked_cli
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -38,15 +39,9 @@ def pytest_collection_modifyitems(items):
 def cli():
     """Run `diffusionseg ARGUMENTS` in a folder, in a process of its own; returns it finished, with text output."""
 
-    def run(arguments, cwd, **options):
-        words = shlex.split(arguments) if isinstance(arguments, str) else [str(a) for a in arguments]
-        return subprocess.run(
-            [sys.executable, "-m", "diffusionseg", *words],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
-            **options,
+    def run(arguments, cwd):
+        return forked_cli.run(
+            shlex.split(arguments) if isinstance(arguments, str) else [str(a) for a in arguments], cwd
         )
 
     return run

@@ -38,7 +38,7 @@ def min_energy_of_a_constant_cut(probability):
     [
         ("sd15", 860, "epsilon", 512, 256, {(16, 16), (32, 32)}, 10),
         ("sd21", 866, "v_prediction", 768, 256, {(16, 16), (32, 32)}, 10),
-        ("sdxl", 2567, "epsilon", 1024, 384, {(24, 24)}, 10),
+        ("sdxl", 2567, "epsilon", 1024, 256, {(16, 16)}, 10),
     ],
 )
 def test_full_size(family, millions, form, native, side, grids, layers):

@@ -19,6 +19,7 @@ from diffusionseg.pretraining import (
     read_class_file,
     read_photos,
 )
+from diffusionseg.pretraining.generator import draw_timesteps
 
 
 def test_folder_and_parquet_give_the_same_photographs(folder, tmp_path):
@@ -149,6 +150,17 @@ def test_learning_rate_rises_and_falls():
     assert rates[0] == pytest.approx(5e-5)
     assert max(rates) == pytest.approx(5e-4)
     assert rates[-1] == pytest.approx(5e-5, rel=0.02)
+
+
+def test_timesteps_are_drawn_evenly_or_towards_high_noise():
+    even = draw_timesteps(1000, 1000, 1.0, torch.Generator().manual_seed(0))
+    assert sorted(even.tolist()) == list(range(1000))
+    high = draw_timesteps(1000, 1000, 3.0, torch.Generator().manual_seed(0))
+    assert high.median() == pytest.approx(750, abs=2)
+    assert high.max() <= 999
+    assert (high < 200).float().mean() == pytest.approx(0.2 / 2.6, abs=2e-3)
+    with pytest.raises(ValueError, match="--timestep-shift must be 1 to 20, got 0"):
+        PretrainConfig(timestep_shift=0)
 
 
 def test_bytes_of_photos_are_centred_squares():

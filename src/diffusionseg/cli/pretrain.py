@@ -47,6 +47,9 @@ def pretrain(
     autoencoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the autoencoder.")] = 2500,
     batch_size: Annotated[int, typer.Option(help="Photographs in a step.")] = 48,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    timestep_shift: Annotated[
+        float, typer.Option(help="How much training favours high noise, where the caption counts: 1 (not) to 20.")
+    ] = 1.0,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 500,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -85,6 +88,7 @@ def pretrain(
             steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            timestep_shift=timestep_shift,
             autoencoder_steps=autoencoder_steps,
             save_every=save_every,
             seed=seed,

@@ -30,6 +30,7 @@ def train(
         str, typer.Option(help="Timesteps that features are read at, separated by commas.")
     ] = "50,200",
     inversion_steps: Annotated[int, typer.Option(help="Steps of the inversion up to the last timestep.")] = 10,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
@@ -52,6 +53,7 @@ def train(
             batch_size=batch_size,
             learning_rate=learning_rate,
             views=views,
+            save_every=save_every,
             seed=seed,
             dtype=autocast,  # type: ignore[arg-type]
         )

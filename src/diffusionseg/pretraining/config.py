@@ -32,6 +32,8 @@ class PretrainConfig:
     """Decay of the averaged weights that are saved."""
     caption_drop: float = 0.1
     """Share of empty captions."""
+    timestep_shift: float = 1.0
+    """How much training favours timesteps of high noise, 1 (not at all) to 20; with 3 half of them lie above 750."""
     autoencoder_steps: int = 2500
     """Optimiser steps of the autoencoder (batches of 24)."""
     save_every: int = 500
@@ -49,6 +51,8 @@ class PretrainConfig:
                 f"generator.sample_size must be image_size / {PATCH} = {self.image_size // PATCH}, "
                 f"got {self.generator.sample_size}"
             )
+        if not 1 <= self.timestep_shift <= 20:
+            raise ValueError(f"--timestep-shift must be 1 to 20, got {self.timestep_shift}")
         for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")

@@ -122,19 +122,30 @@ def as_backbone(model: Generator, vae: AutoencoderKL, tokenizer: CLIPTokenizer) 
     )
 
 
+def draw_timesteps(count: int, train_steps: int, shift: float, generator: torch.Generator) -> Tensor:
+    """`count` timesteps of 0 … `train_steps` − 1 (long), rising: t = s·u / (1 + (s − 1)·u) of the schedule for u drawn
+    evenly and shift s, 1 or more, that favours high noise (Esser et al. 2024, eq. 23).
+
+    They are stratified, one u in each of `count` equal parts, which lowers the variance of the loss.
+    """
+    even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    shifted = shift * even / (1 + (shift - 1) * even)
+    return (shifted * train_steps).long().clamp_(max=train_steps - 1)
+
+
 def velocity_loss(
-    model: Generator, latents: Tensor, tokens: Tensor, alphas_cumprod: Tensor, generator: torch.Generator
+    model: Generator,
+    latents: Tensor,
+    tokens: Tensor,
+    alphas_cumprod: Tensor,
+    generator: torch.Generator,
+    timestep_shift: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean squared error of v = √ᾱ ε − √(1−ᾱ) x₀ (Salimans & Ho 2022), for latents (B, C, h, w) and tokens (B, L).
 
-    Returns the mean, the error of each sample (B,) and the timesteps drawn (B,). Timesteps are stratified over the
-    batch, which lowers the variance of the loss.
+    Returns the mean, the error of each sample (B,) and the timesteps drawn (B,), see `draw_timesteps`.
     """
-    count = len(latents)
-    train_steps = len(alphas_cumprod)
-    offsets = torch.rand(count, generator=generator)
-    timesteps = ((torch.arange(count) + offsets) / count * train_steps).long().clamp_(max=train_steps - 1)
-    timesteps = timesteps.to(latents.device)
+    timesteps = draw_timesteps(len(latents), len(alphas_cumprod), timestep_shift, generator).to(latents.device)
     noise = torch.randn(latents.shape, generator=generator).to(latents)
     alpha = alphas_cumprod.to(latents)[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise

@@ -246,7 +246,8 @@ def _train_generator(
             group["lr"] = rate
         latents, tokens = training_batch(photos, general, tokenizer, components, config, step)
         latents = latents.to(device, memory_format=torch.channels_last)
-        loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, step_generator(config.seed, step))
+        drawn = step_generator(config.seed, step)
+        loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, drawn, config.timestep_shift)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
         if told and not math.isfinite(loss.item()):
             raise ValueError(
