@@ -1,6 +1,7 @@
 """Folders under several protocols, with measures, intervals, a paired test and several processes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +68,15 @@ def test_the_result_does_not_depend_on_the_number_of_processes(folders):
     )
     assert reports[-1] == (2 * IMAGES, 2 * IMAGES)
     json.dumps(values, allow_nan=False)
+
+
+@pytest.mark.slow
+# Ray itself leaves files and sockets to the garbage collector.
+@pytest.mark.filterwarnings("default::ResourceWarning", "default::pytest.PytestUnraisableExceptionWarning")
+def test_nor_on_ray(folders, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.chdir(folders)
+    assert everything(Path(), engine=Engine("ray", 2)) == everything(Path())
 
 
 def test_all_protocols_are_told_with_their_definitions(folders):
