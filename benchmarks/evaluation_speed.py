@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from diffusionseg.engine import LOCAL, Engine
 from diffusionseg.evaluation import evaluate_saliency
 
 WIDTH, HEIGHT = 500, 400
@@ -67,9 +68,10 @@ def main() -> None:
         for number in range(args.images):
             if not (folder / "predictions" / f"{number:05}.saliency.png").exists():
                 write_pair(folder, number)
+        engine = Engine("processes", args.jobs) if args.jobs > 1 else LOCAL
         for what, options in RUNS.items():
             start, spent = time.perf_counter(), processor_seconds()
-            values = evaluate_saliency(folder / "predictions", folder / "masks", jobs=args.jobs, **options)
+            values = evaluate_saliency(folder / "predictions", folder / "masks", engine=engine, **options)
             seconds, spent = time.perf_counter() - start, processor_seconds() - spent
             print(
                 f"{what}: {values['images']} images of {WIDTH}x{HEIGHT} in {seconds:.1f} s with {args.jobs} processes, "

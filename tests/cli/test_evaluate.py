@@ -97,6 +97,8 @@ def test_a_report_is_written_once_and_tells_what_is_printed(folder):
         ("--pred one --masks masks --measures psnr", "--measures psnr: choose from mae"),
         ("--pred one --masks masks --undecided maybe", "--undecided maybe"),
         ("--pred one --masks masks --jobs 0", "--jobs"),
+        ("--pred one --masks masks --jobs 2 --engine processes:2", "--jobs N is short for --engine processes:N"),
+        ("--pred one --masks masks --engine slurm", "--engine must be local, processes:N or ray[:ADDRESS]"),
         ("--pred one --boxes boxes.jsonl --protocol move", "--protocol does not go with --boxes"),
         ("--pred one --coco instances.json --intervals", "--intervals does not go with --coco"),
         ("--pred one --coco instances.json --report report", "--report does not go with --coco"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusionseg.data import InputImage, find_images, output_stems
+from diffusionseg.data import DigestSet, InputImage, OutputNames, find_images, listed_images, walk_images
 
 
 def touch(root: Path, *names: str) -> None:
@@ -18,7 +19,7 @@ def touch(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"x")
 
 
-def relatives(images: list[InputImage]) -> list[str]:
+def relatives(images: Iterable[InputImage]) -> list[str]:
     return [image.relative.as_posix() for image in images]
 
 
@@ -79,10 +80,48 @@ def test_files_of_the_same_relative_path_get_their_folders(tmp_path: Path) -> No
     assert relatives(found) == ["b.jpg", "two/a.jpg", "x/one/a.jpg", "y/one/a.jpg"]
 
 
-def test_output_names_keep_the_extension_only_where_they_must() -> None:
-    images = [InputImage(Path(n), Path(n)) for n in ("d/a.jpg", "d/a.png", "d/b.jpg", "a.jpg", "d/c.x.jpg")]
-    stems = [stem.as_posix() for stem in output_stems(images).values()]
-    assert stems == ["d/a.jpg", "d/a.png", "d/b", "a", "d/c.x"]
+def test_a_folder_is_walked_in_the_order_of_the_sorted_list_while_it_is_searched(tmp_path, monkeypatch) -> None:
+    touch(tmp_path, "a.png", "a/z.png", "a-b/c.png", "a/b/d.png", "a b.png", "é.png", "Z.png", "a/b.png", "late/e.png")
+    assert relatives(walk_images(tmp_path)) == relatives(find_images([tmp_path]))
+    assert relatives(walk_images(tmp_path, ["z.*"])) == ["a/z.png"]
+    scanned = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: scanned.append(Path(folder).name) or scan(folder))
+    before = len(scanned)
+    next(images := walk_images(tmp_path))
+    assert len(scanned) == before + 1
+    assert "late" not in scanned
+    assert len(list(images)) == 8
+
+
+def test_a_list_names_each_image_once_and_as_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    lines = ["\ufeffsub/a.jpg", "", "../b.jpg", f"{tmp_path}/here/c d.jpg", "sub/../sub/a.jpg", "sub/./x", " e.jpg\r"]
+    found = list(listed_images(f"{line}\n".encode() for line in lines))
+    elsewhere = f"{tmp_path}/b.jpg"
+    assert [str(i.relative) for i in found] == ["sub/a.jpg", elsewhere, "c d.jpg", "sub/x", " e.jpg"]
+    assert [str(i.path) for i in found][:2] == [f"{tmp_path}/here/sub/a.jpg", elsewhere]
+    assert relatives(listed_images([b"a.jpg\n", b"b.png"], ["*.png"])) == ["b.png"]
+    (undecodable,) = listed_images([b"\xff.jpg"])
+    assert os.fsencode(undecodable.path.name) == b"\xff.jpg"
+
+
+def outputs(images: Iterable[InputImage]) -> list[str]:
+    names = OutputNames()
+    return [names.give(image) for image in images]
+
+
+def test_output_names_keep_the_extension_only_where_they_must(tmp_path: Path) -> None:
+    touch(tmp_path, "d/a.jpg", "d/a.png", "d/b.jpg", "a.jpg", "d/c.x.jpg", "d/A.webp", "d/.jpg", "d/e.")
+    expected = ["a", "d/A.webp", "d/a.jpg", "d/a.png", "d/b", "d/c.x", "d/e."]
+    assert outputs(find_images([tmp_path])) == outputs(walk_images(tmp_path)) == expected
+    # Of a list nothing is known beforehand: the first one takes the name.
+    listed = [InputImage(Path(n), Path(n)) for n in ("d/a.jpg", "d/a.png", "D/A.jpg", "/d/a.jpg", "/d/e.jpg")]
+    assert outputs(listed) == ["d/a", "d/a.png", "D/A.jpg", "d/a.jpg-2", "d/e"]
+    names = OutputNames()
+    names.keep("d/a")
+    assert names.give(listed[1]) == "d/a.png"
 
 
 names = st.text(alphabet="aAbß.-2", min_size=1, max_size=7).filter(lambda n: n.strip(".") != "")
@@ -91,6 +130,13 @@ names = st.text(alphabet="aAbß.-2", min_size=1, max_size=7).filter(lambda n: n.
 @given(st.lists(names, unique=True, max_size=12))
 def test_no_two_outputs_share_a_name_on_any_file_system(found: list[str]) -> None:
     images = [InputImage(Path(n), Path(n)) for n in found]
-    stems = output_stems(images)
-    assert len({stem.as_posix().casefold() for stem in stems.values()}) == len(images)
-    assert stems == output_stems(images)
+    given_out = outputs(images)
+    assert len({name.casefold() for name in given_out}) == len(images)
+    assert given_out == outputs(images)
+
+
+def test_a_set_of_digests_knows_what_it_was_given_also_once_it_is_sorted() -> None:
+    seen = DigestSet()
+    assert all(seen.add(str(number)) for number in range(70_000))
+    assert not any(seen.add(str(number)) for number in range(0, 70_000, 7))
+    assert seen.add("\udcff")

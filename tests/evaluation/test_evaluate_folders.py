@@ -1,12 +1,14 @@
 """Folders under several protocols, with measures, intervals, a paired test and several processes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from diffusionseg.data import ImageError
+from diffusionseg.engine import Engine
 from diffusionseg.evaluation import (
     PROTOCOLS,
     MeasureAccumulator,
@@ -60,9 +62,21 @@ def everything(folders, **options):
 def test_the_result_does_not_depend_on_the_number_of_processes(folders):
     reports = []
     values, records = everything(folders)
-    assert everything(folders, jobs=3, report=lambda *two: reports.append(two)) == (values, records)
+    assert everything(folders, engine=Engine("processes", 3), report=lambda *two: reports.append(two)) == (
+        values,
+        records,
+    )
     assert reports[-1] == (2 * IMAGES, 2 * IMAGES)
     json.dumps(values, allow_nan=False)
+
+
+@pytest.mark.slow
+# Ray itself leaves files and sockets to the garbage collector.
+@pytest.mark.filterwarnings("default::ResourceWarning", "default::pytest.PytestUnraisableExceptionWarning")
+def test_nor_on_ray(folders, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.chdir(folders)
+    assert everything(Path(), engine=Engine("ray", 2)) == everything(Path())
 
 
 def test_all_protocols_are_told_with_their_definitions(folders):

@@ -74,11 +74,30 @@ def test_a_training_run(tmp_path):
 
 
 def test_predictions_name_what_failed_last(tmp_path):
-    records = [{"image": "a", "error": "was cut"}, {"image": "b", "error": "empty"}, {"image": "a", "seconds": 0.5}]
+    records = [
+        {"image": "a.jpg", "error": "was cut"},
+        {"image": "b", "error": "empty"},
+        {"image": "a.jpg", "boxes": []},
+    ]
+    records.append({"image": "c.jpg", "boxes": [], "output": "c.jpg"})
     (tmp_path / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     found = folder_status(tmp_path)
-    assert (found.kind, found.done, found.total, found.failed) == ("predictions", 1, None, ("b: empty",))
-    assert found.per_minute == 120
+    assert (found.kind, found.done, found.total, found.failed) == ("predictions", 2, None, ("b: empty",))
+    assert found.per_minute is None
+    for number, name in enumerate(("a.mask.png", "c.jpg.overlay.png")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 + 15 * number,) * 2)
+    (tmp_path / "settings.json").write_text(json.dumps({"photographs": 8}))
+    found = folder_status(tmp_path)
+    assert (found.total, found.per_minute, found.finished, found.minutes_left) == (8, 4.0, False, 1.5)
+    (tmp_path / "settings.json").write_text(json.dumps({"photographs": 2}))
+    assert folder_status(tmp_path).total is None
+
+
+def test_predictions_are_finished_where_none_is_missing_or_failed(tmp_path):
+    (tmp_path / "predictions.jsonl").write_text('{"image": "a.jpg", "boxes": []}\n')
+    (tmp_path / "settings.json").write_text(json.dumps({"photographs": 1}))
+    assert folder_status(tmp_path).finished
 
 
 def test_other_folders_are_refused(tmp_path, cli):

@@ -128,10 +128,13 @@ def test_failed_shards_are_counted_named_and_made_by_the_next_run(backbone, expe
     monkeypatch.setattr(places, "_fill_group", failing)
     with pytest.raises(OSError, match="No space left"):
         make(backbone, tmp_path, max_failures=1)
-    summary = make(backbone, tmp_path, max_failures=2)
+    ended = []
+    summary = make(backbone, tmp_path, max_failures=2, ended=lambda *shard: ended.append(shard))
+    reason = "OSError: [Errno 28] No space left on device"
+    assert ended == [("shard-000001.tar", reason), ("shard-000002.tar", reason), ("shard-000003.tar", None)]
     assert summary.failures == (
-        "shard-000001.tar: OSError: [Errno 28] No space left on device",
-        "shard-000002.tar: OSError: [Errno 28] No space left on device",
+        f"shard-000001.tar: {reason}",
+        f"shard-000002.tar: {reason}",
     )
     assert summary.samples == 3
     assert "result" not in json.loads((tmp_path / "manifest.json").read_text())

@@ -51,7 +51,9 @@ def evaluate(
             "half), background, or protocol (grey is cut where each protocol says)."
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the images; the result is the same.")] = 1,
+    engine: options.Engine = "local",
+    workers: options.Workers = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Short for --engine processes:N.")] = None,
     seed: options.Seed = 0,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as empty instead of stopping.")
@@ -70,6 +72,7 @@ def evaluate(
 ) -> None:
     """Print acc, iou and max_f (--masks), corloc (--boxes) or ap50, ap75 and ar100 (--coco), each with its protocol."""
     with console.errors_named():
+        from diffusionseg.engine import LOCAL, Engine, parse_engine
         from diffusionseg.evaluation import evaluate_boxes, evaluate_coco, evaluate_saliency
 
         if sum(truth is not None for truth in (masks, boxes, coco)) != 1:
@@ -92,6 +95,11 @@ def evaluate(
 
             on_masks = partial(report_saliency, out=report, images=images, overwrite=overwrite)
             on_boxes = partial(report_boxes, out=report, images=images, overwrite=overwrite)
+        chosen = parse_engine(engine, workers)
+        if jobs is not None:
+            if engine != "local":
+                raise ValueError("--jobs N is short for --engine processes:N; leave one of them out")
+            chosen = Engine("processes", jobs) if jobs > 1 else LOCAL
         values: dict[str, Any]
         if masks is not None:
             with console.progress() as bar:
@@ -105,7 +113,7 @@ def evaluate(
                     against=against,
                     undecided=undecided,
                     seed=seed,
-                    jobs=jobs,
+                    engine=chosen,
                     allow_missing=allow_missing,
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )

@@ -73,6 +73,13 @@ Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")
 ]
 Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. auto is float16 on cuda, else float32.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.jsonl",
+        help="Add what happens to this file, one JSON object a line: start, progress, failure, end and more.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout; all else goes to stderr.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything again instead of resuming.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]

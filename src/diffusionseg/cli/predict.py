@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
+
+if TYPE_CHECKING:
+    from diffusionseg.exploitation import Dealt
 
 EXAMPLE = "Example: diffusionseg predict photos --type mask --type rgba --out predictions"
 
 
 def predict(
-    inputs: Annotated[list[Path], typer.Argument(help="Photographs, or folders that are searched through.")],
     out: Annotated[Path, typer.Option(help="Folder of the pictures and of predictions.jsonl.")],
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="Photographs, or folders that are searched through.")
+    ] = None,
+    list: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="Instead: a file with one path a line, from the working directory on; - is standard input.",
+        ),
+    ] = None,
     config: options.Config = None,
     weights: options.Weights = "mini",
     model: options.OtherModel = None,
@@ -35,16 +49,30 @@ def predict(
         bool | None, typer.Option("--multiple/--single", help="Boxes of all parts, or of the largest alone.")
     ] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photographs in one U-Net call.")] = 8,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Photographs at once; default: one a core on a CPU, 8 in a U-Net call on an accelerator."
+        ),
+    ] = None,
+    engine: options.Engine = "local",
+    workers: options.Workers = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find the main object of every photograph. What an earlier run did is skipped; what failed is tried again."""
-    with console.errors_named():
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
         import dataclasses
 
+        from diffusionseg.engine import parse_engine
+
+        if bool(inputs) == (list is not None):
+            raise ValueError("give photographs or folders, or --list FILE")
+        chosen = parse_engine(engine, workers)
         from diffusionseg.backbone import Backbone
         from diffusionseg.exploitation import DiffusionSeg, predict_folder
 
@@ -56,19 +84,40 @@ def predict(
         if prior is not None:
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)
         settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
+        names = {"generator": segmenter.backbone.fingerprint, "decoder": segmenter.fingerprint}
+        journal.start("predict", asked, settings=asdict(settings), model=names)
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
+            units = 0
+
+            def report(dealt: Dealt) -> None:
+                nonlocal units
+                # What was done before is not counted, so that rate and time left are those of this run.
+                left = None if dealt.total is None else dealt.total - dealt.skipped
+                bar.update(task, completed=dealt.predicted + dealt.failed, total=left, description=_said(dealt))
+                if dealt.error is not None:
+                    journal.write("failure", image=dealt.error[0], reason=dealt.error[1])
+                if dealt.units > units:
+                    units = dealt.units
+                    journal.write("unit", units=units)
+                done = dealt.predicted + dealt.skipped + dealt.failed
+                journal.progress(done, dealt.total, {"failures": dealt.failed}, skipped=dealt.skipped)
+
             summary = predict_folder(
                 segmenter,
-                inputs,
+                inputs or (),
                 out,
+                listed=list,
                 kinds=tuple(dict.fromkeys(type or ["saliency", "mask"])),
                 config=settings,
                 include=include or (),
                 batch_size=batch_size,
                 overwrite=overwrite,
-                report=lambda done, total: bar.update(task, advance=done, total=total),
+                engine=chosen,
+                report=report,
             )
+        counts = {"images": summary.images, "predicted": summary.predicted, "skipped": summary.skipped}
+        journal.summary = {**counts, "failures": len(summary.errors)}
     for name, reason in summary.errors:
         console.note(f"failed: {name}: {reason}")
     console.note(
@@ -79,3 +128,8 @@ def predict(
         console.result({**asdict(summary), "errors": errors, "out": str(out)})
     if summary.errors:
         raise typer.Exit(2 if summary.predicted + summary.skipped == 0 else 1)
+
+
+def _said(dealt: Dealt) -> str:
+    before = f", {dealt.skipped} done before" if dealt.skipped else ""
+    return f"photographs{before}{f', {dealt.failed} failed' if dealt.failed else ''}"

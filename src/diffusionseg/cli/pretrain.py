@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.progress import TaskID
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
 
 EXAMPLE = "Example (a trial; use 10000 steps or more): diffusionseg pretrain photos --steps 4 --out my-generator"
 
@@ -57,11 +59,13 @@ def pretrain(
             "--resume", help="Only go on with the run in OUT, which happens anyway; an error if there is none."
         ),
     ] = False,
+    log: options.Log = None,
     json: options.Json = False,
 ) -> None:
     """Train a small generator in the Stable Diffusion layout, resuming an interrupted run. Nothing is trained on a mask
     or box; those of --judge only measure."""
-    with console.errors_named():
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
         if resume and not (out / "pretrain.json").is_file():
             raise ValueError(
                 f"--resume: {out} holds no run (no pretrain.json); check --out, or begin one without --resume"
@@ -90,10 +94,12 @@ def pretrain(
             seed=seed,
             generator=GeneratorConfig(sample_size=image_size // 4),
         )
+        journal.start("pretrain", asked, settings=asdict(settings))
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
         photos = read_photos(sources, image_size, chosen)
         for line in photos.unreadable:
             console.note(f"left out: {line}")
+            journal.write("failure", reason=line)
         console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
         judged = None if judge is None else read_judged_photos(judge, photos)
         if judged is not None:
@@ -107,12 +113,14 @@ def pretrain(
             def report(stage: str, done: int, total: int, values: dict[str, float]) -> None:
                 if stage == "judge":
                     numbers.update(values)
+                    journal.write("judge", step=done, **values)
                     console.note(f"step {done}: " + "  ".join(f"{k} {v:.3f}" for k, v in values.items()))
                     return
                 if stage not in tasks:
                     tasks[stage] = bar.add_task(stage, total=total)
                 shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
                 bar.update(tasks[stage], completed=done, description=f"{stage}  {shown}")
+                journal.progress(done, total, values, stage=stage)
 
             folder = pretrain(
                 photos,
@@ -125,6 +133,7 @@ def pretrain(
                 judged=judged,
                 report=report,
             )
+        journal.summary = {"model": str(folder), "photographs": len(photos), **numbers}
     console.note(f"generator written to {folder}")
     if json:
         unreadable = list(photos.unreadable)

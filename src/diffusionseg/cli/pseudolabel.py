@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
 
 EXAMPLE = "Example: diffusionseg pseudolabel photos --weights decoder --out more-pairs"
 
@@ -44,11 +45,13 @@ def pseudolabel(
     batch_size: Annotated[int, typer.Option(min=1, help="Photographs in one U-Net call.")] = 8,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Label photographs with a decoder and keep the confident ones as pairs for another training (self-training)."""
-    with console.errors_named():
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
         from diffusionseg.data import open_store
 
         store = open_store(out)
@@ -69,8 +72,20 @@ def pseudolabel(
             min_stability=min_stability,
             max_side=max_side,
         )
+        names = {"generator": segmenter.backbone.fingerprint, "decoder": segmenter.fingerprint}
+        journal.start("pseudolabel", asked, settings=asdict(settings), model=names)
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
+            done = skipped = 0
+
+            def report(number: int, total: int) -> None:
+                nonlocal done, skipped
+                done += number
+                # A shard that is there is told of at once.
+                skipped += number if number > 1 else 0
+                bar.update(task, advance=number, total=total)
+                journal.progress(done, total, skipped=skipped)
+
             summary = label_photographs(
                 segmenter,
                 sources,
@@ -80,8 +95,12 @@ def pseudolabel(
                 config=settings,
                 batch_size=batch_size,
                 overwrite=overwrite,
-                report=lambda done, total: bar.update(task, advance=done, total=total),
+                report=report,
+                ended=lambda shard: journal.write("shard", shard=shard),
             )
+        for line in summary.unreadable:
+            journal.write("failure", reason=line)
+        journal.summary = asdict(summary)
     for line in summary.unreadable:
         console.note(f"failed: {line}")
     rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"

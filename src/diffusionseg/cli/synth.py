@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
 
 EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 24 --seed 7 --out pairs'
 
@@ -41,11 +43,13 @@ def synth(
     max_failures: options.MaxFailures = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Synthesise images of the named classes with masks from AttentionCut. An interrupted run goes on where it was."""
-    with console.errors_named():
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
         from diffusionseg.data import open_store
 
         store = open_store(out)
@@ -53,9 +57,10 @@ def synth(
 
         names = _names_in_file(Path(classes[1:])) if classes.startswith("@") else parse_class_names(classes)
         import dataclasses
+        from collections import Counter
 
         from diffusionseg.backbone import Backbone
-        from diffusionseg.engine import parse_engine, sigterm_interrupts
+        from diffusionseg.engine import parse_engine
         from diffusionseg.synthesis import Filled, SynthesisConfig, finished_places, synthesize_set
 
         given: dict[str, Any] = {
@@ -71,15 +76,27 @@ def synth(
             settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
         chosen = parse_engine(engine, workers)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
-        with sigterm_interrupts(), console.progress() as bar:
+        journal.start("synth", asked, settings=dataclasses.asdict(settings), model=backbone.fingerprint)
+        with console.progress() as bar:
             finished = 0 if overwrite else finished_places(store, count, shard_size)
             task = bar.add_task("synthesis", total=count, completed=finished)
-            rejects: list[str] = []
+            rejects, failures, done = Counter[str](), 0, finished
 
             def report(filled: Filled) -> None:
-                rejects.extend(filled.rejects)
-                said = f"synthesis, {len(rejects)} rejected" if rejects else "synthesis"
-                bar.update(task, advance=1, description=said)
+                nonlocal done
+                done += 1
+                rejects.update(filled.rejects)
+                bar.update(task, advance=1, description=_said(rejects, failures))
+                journal.progress(done, count, {"rejects": rejects, "failures": failures}, skipped=finished)
+
+            def ended(shard: str, failure: str | None) -> None:
+                nonlocal failures
+                if failure is None:
+                    journal.write("shard", shard=shard)
+                    return
+                failures += 1
+                bar.update(task, description=_said(rejects, failures))
+                journal.write("failure", shard=shard, reason=failure)
 
             summary = synthesize_set(
                 backbone,
@@ -94,9 +111,11 @@ def synth(
                 engine=chosen,
                 max_failures=max_failures,
                 report=report,
+                ended=ended,
             )
+        journal.summary = dataclasses.asdict(summary)
     values = {**dataclasses.asdict(summary), "out": out}
-    rejected = ", ".join(f"{n} {reason}" for reason, n in summary.rejects.items()) or "none"
+    rejected = _listed(summary.rejects) or "none"
     console.note(f"{summary.samples} pairs in {count} places in {out}; rejected images: {rejected}")
     if json:
         console.result(values)
@@ -105,6 +124,15 @@ def synth(
         raise console.fail(f"{len(summary.failures)} shards failed, the same command makes them: {failed}", 1)
     if summary.samples == 0:
         raise console.fail("the quality gate let no image pass; try other --classes, --guidance or --attempts")
+
+
+def _said(rejects: Mapping[str, int], failures: int) -> str:
+    rejected = f", rejected: {_listed(rejects)}" if rejects else ""
+    return f"synthesis{rejected}{f'; {failures} shards failed' if failures else ''}"
+
+
+def _listed(rejects: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(rejects.items()))
 
 
 def _names_in_file(path: Path) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
 
 EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 200"
 
@@ -36,11 +38,13 @@ def train(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     autocast: Annotated[str, typer.Option(help="Number format of the decoder: auto, fp32, bf16 or fp16.")] = "auto",
+    log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
-    with console.errors_named():
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
         from diffusionseg.data import StoredPairs, open_store
 
         run = open_store(out).local
@@ -63,6 +67,8 @@ def train(
         samples = StoredPairs(pairs, cache or run / "cache")
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         console.note(f"{len(samples)} pairs")
+        both = {"features": asdict(features), "training": asdict(settings)}
+        journal.start("train", asked, settings=both, model=backbone.fingerprint, pairs=len(samples))
         last: dict[str, float] = {}
         with console.progress() as bar:
             task = bar.add_task("training", total=steps)
@@ -71,6 +77,7 @@ def train(
                 last.update(values)
                 shown = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k in ("loss", "held_out_iou"))
                 bar.update(task, completed=done, description=f"training  {shown}")
+                journal.progress(done, total, last)
 
             train_decoder(
                 backbone,
@@ -81,6 +88,7 @@ def train(
                 overwrite=overwrite,
                 report=report,
             )
+        journal.summary = {"out": str(out), "steps": steps, **last}
     console.note(f"decoder written to {out}")
     if json:
         console.result({"out": out, "pairs": len(samples), "steps": steps, **last})

@@ -111,4 +111,4 @@ def measure(pairs: Sequence[MaskPair]) -> dict[str, Any]:
     """Measures of one row with their intervals."""
     config = _Process.config
     wanted = Wanted((saliency_protocol(config.protocol),), replicates=REPLICATES, undecided=config.undecided)
-    return saliency_results(evaluate_pairs(pairs, wanted, jobs=1), 0, intervals=True)
+    return saliency_results(evaluate_pairs(pairs, wanted), 0, intervals=True)

@@ -4,13 +4,16 @@ from diffusionseg.data.atomic import atomic_write, errors_of, remove_leftovers, 
 from diffusionseg.data.boxes import BoxSet, ImageBoxes, ObjectBox, read_box
 from diffusionseg.data.claims import claim_name, claim_path, claimed
 from diffusionseg.data.datasets import Dataset, find_masks, open_dataset, read_boxes
-from diffusionseg.data.folder import InputImage, find_images, output_stems
+from diffusionseg.data.digests import DigestSet, digest
+from diffusionseg.data.folder import InputImage, find_images, walk_images
 from diffusionseg.data.images import ImageError, read_image
 from diffusionseg.data.json_files import append_json_line, json_bytes, read_json_lines, read_json_object
 from diffusionseg.data.layouts import Fault, Layout, LayoutError, recognise
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
+from diffusionseg.data.output_names import OutputNames, default_output
 from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_pairs
 from diffusionseg.data.parquet import encoded_image, parquet_batches, parquet_rows
+from diffusionseg.data.path_list import listed_images
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
     AT_ONCE,
@@ -37,6 +40,7 @@ __all__ = [
     "BenchmarkPair",
     "BoxSet",
     "Dataset",
+    "DigestSet",
     "Fault",
     "ImageBoxes",
     "ImageError",
@@ -46,6 +50,7 @@ __all__ = [
     "ManifestMismatch",
     "MaskSet",
     "ObjectBox",
+    "OutputNames",
     "Sample",
     "ShardError",
     "Store",
@@ -58,6 +63,8 @@ __all__ = [
     "claim_name",
     "claim_path",
     "claimed",
+    "default_output",
+    "digest",
     "encoded_image",
     "errors_of",
     "find_images",
@@ -67,9 +74,9 @@ __all__ = [
     "holds_shards",
     "json_bytes",
     "list_shards",
+    "listed_images",
     "open_dataset",
     "open_store",
-    "output_stems",
     "parquet_batches",
     "parquet_rows",
     "read_box",
@@ -88,6 +95,7 @@ __all__ = [
     "shard_name",
     "shard_path",
     "sidecar_name",
+    "walk_images",
     "whole_file",
     "write_manifest",
     "write_shard",

@@ -1,4 +1,4 @@
-"""Which files of the inputs are photographs, and under which names their outputs go."""
+"""Which files of the inputs are photographs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class InputImage:
     """Where it is."""
     relative: Path
     """Its path below the folder that was given, or its name if the file itself was given; no two inputs share it."""
+    shares_stem: bool = False
+    """Whether the path of another input differs from it in extension or case alone; as far as that was looked at."""
 
 
 def find_images(
@@ -42,50 +44,126 @@ def find_images(
     found: dict[Path, InputImage] = {}
     for source in inputs:
         if source.is_dir():
-            for path in _walk(source, skipped, written):
-                found.setdefault(_absolute(path), InputImage(path, path.relative_to(source)))
-        elif source.exists():
-            found.setdefault(_absolute(source), InputImage(source, Path(source.name)))
-        else:
+            for image in _walk(source, include, skipped, written):
+                found.setdefault(_absolute(image.path), image)
+        elif not source.exists():
             raise ValueError(f"{source}: no such file or folder")
-    kept = [i for i in found.values() if not include or any(fnmatch(i.path.name, p) for p in include)]
-    return sorted(_distinct(kept), key=lambda image: image.relative.as_posix())
+        elif _wanted(source.name, include):
+            found.setdefault(_absolute(source), InputImage(source, Path(source.name)))
+    images = _distinct(list(found.values()))
+    count = Counter(_key(image.relative.as_posix()) for image in images)
+    images = [replace(i, shares_stem=count[_key(i.relative.as_posix())] > 1) for i in images]
+    return sorted(images, key=lambda image: image.relative.as_posix())
+
+
+def walk_images(
+    folder: Path, include: Sequence[str] = (), *, exclude: Sequence[Path] = (), written: frozenset[str] = frozenset()
+) -> Iterator[InputImage]:
+    """What `find_images` finds in one folder, while it is still being searched, in the same order; only what links to
+    folders lead to comes last. No more is held than the names in one folder and in those above it.
+
+    Files share a stem if they do within one folder.
+    """
+    return _walk(folder, include, {Path(os.path.realpath(other)) for other in exclude}, written)
+
+
+def without_extension(name: str) -> str:
+    """A name or path with `/` without its last extension; as it is where nothing but dots would be left."""
+    start = name.rfind("/") + 1
+    dot = name.rfind(".")
+    return name[:dot] if name[start:dot].strip(".") and dot < len(name) - 1 else name
+
+
+def _key(name: str) -> str:
+    return without_extension(name).casefold()
+
+
+def _wanted(name: str, include: Sequence[str]) -> bool:
+    return not include or any(fnmatch(name, pattern) for pattern in include)
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute() keeps "..", resolve() would follow links
 
 
-def _walk(folder: Path, skipped: set[Path], written: frozenset[str]) -> Iterator[Path]:
+def _walk(top: Path, include: Sequence[str], skipped: set[Path], written: frozenset[str]) -> Iterator[InputImage]:
     """Files below a folder. Links to folders are followed, each real folder is entered once, so that loops end."""
-    entered = skipped - {Path(os.path.realpath(folder))}
-    waiting = deque([folder])
+    entered = skipped - {Path(os.path.realpath(top))}
+    # Links wait, so that a folder that is also there without one keeps its own name.
+    waiting = deque([""])
     while waiting:
-        directory = waiting.pop()
-        real = Path(os.path.realpath(directory))
-        if real in entered:
-            continue
-        entered.add(real)
-        try:
-            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
-        except OSError:
-            # Reading it as a picture gives the error that names it.
-            yield directory
-            continue
-        if written and directory != folder and written <= {entry.name for entry in entries}:
-            continue
+        way = [_Folder("", iter([waiting.popleft()]))]
+        while way:
+            name = next(way[-1].names, None)
+            if name is None:
+                way.pop()
+                continue
+            relative = way[-1].prefix + name
+            if name and not name.endswith("/"):
+                yield InputImage(top / relative, Path(relative), _key(name) in way[-1].shared)
+                continue
+            real = Path(os.path.realpath(top / relative))
+            if real in entered:
+                continue
+            entered.add(real)
+            try:
+                inside = _look_into(top / relative)
+            except OSError:
+                # Reading it as a picture gives the error that names it.
+                if _wanted((top / relative).name, include):
+                    yield InputImage(top / relative, Path(relative))
+                continue
+            if written and relative and all(name in inside.files for name in written):
+                continue
+            waiting.extend(f"{relative}{link}/" for link in sorted(inside.links))
+            files = [file for file in inside.files if _wanted(file, include)]
+            # As paths sort: the slash behind a folder's name counts.
+            names = sorted([*files, *(f"{folder}/" for folder in inside.folders)])
+            way.append(_Folder(relative, iter(names), _shared(files)))
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that is being searched."""
+
+    prefix: str
+    """Its path below the top, with a slash at the end; empty for the top itself."""
+    names: Iterator[str]
+    """What is left of its files and, with a slash at the end, folders."""
+    shared: frozenset[str] = frozenset()
+    """Keys of names that several of its files share."""
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What is visible in a folder, by name."""
+
+    files: list[str]
+    folders: list[str]
+    links: list[str]
+    """Links to folders."""
+
+
+def _look_into(folder: Path) -> _Content:
+    content = _Content([], [], [])
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in DROPPINGS:
                 continue
-            path = directory / entry.name
-            if not _is(entry.is_dir):
-                if _is(entry.is_file) or entry.is_symlink():
-                    yield path
-            elif entry.is_symlink():
-                # Last, so that a folder that is also there without a link keeps its own name.
-                waiting.appendleft(path)
-            else:
-                waiting.append(path)
+            if _is(entry.is_dir):
+                (content.links if entry.is_symlink() else content.folders).append(entry.name)
+            elif _is(entry.is_file) or entry.is_symlink():
+                content.files.append(entry.name)
+    return content
+
+
+def _shared(names: Sequence[str]) -> frozenset[str]:
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for name in names:
+        key = _key(name)
+        (shared if key in seen else seen).add(key)
+    return frozenset(shared)
 
 
 def _is(question: Callable[[], bool]) -> bool:
@@ -111,28 +189,3 @@ def _distinct(images: Sequence[InputImage]) -> list[InputImage]:
 def _last_parts(image: InputImage, number: int) -> Path:
     absolute = _absolute(image.path)
     return Path(*absolute.relative_to(absolute.anchor).parts[-number:])
-
-
-def output_stems(images: Sequence[InputImage]) -> dict[InputImage, Path]:
-    """Relative output path without extension for each image; no two are the same, also for a.jpg beside a.png.
-
-    These two become `a.jpg` and `a.png`, any other image its name without extension. Upper and lower case count as
-    the same, as on the file systems of Windows and macOS.
-    """
-    count = Counter(_key(image.relative.with_suffix("")) for image in images)
-    stems: dict[InputImage, Path] = {}
-    taken: set[str] = set()
-    for image in images:
-        stem = image.relative.with_suffix("")
-        name = stem if count[_key(stem)] == 1 else image.relative
-        number, unique = 2, name
-        while _key(unique) in taken:
-            unique = name.with_name(f"{name.name}-{number}")
-            number += 1
-        taken.add(_key(unique))
-        stems[image] = unique
-    return stems
-
-
-def _key(path: Path) -> str:
-    return path.as_posix().casefold()

@@ -30,9 +30,10 @@ def run_units(
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield (unit, result or Failure) of every unit, each once, as they are done.
 
-    What a worker raises fails its unit alone. A unit over which a worker is lost goes to another one, up to `tries`
-    times. `heard` gets what workers tell. `gpus` is what a worker needs of them on Ray. Raises what `make_worker`
-    raises. Closing the iterator stops all workers; units in hand are then dropped.
+    Each of `units` is asked for when a worker is free for it. What a worker raises fails its unit alone. A unit over
+    which a worker is lost goes to another one, up to `tries` times. `heard` gets what workers tell. `gpus` is what a
+    worker needs of them on Ray. Raises what `make_worker` raises. Closing the iterator stops all workers; units in hand
+    are then dropped.
     """
     backlog = Backlog(units, tries)
     if not backlog:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusionseg.data import find_masks
+from diffusionseg.engine import LOCAL, Engine
 from diffusionseg.evaluation.intervals import REPLICATES
 from diffusionseg.evaluation.measures import measure_families
 from diffusionseg.evaluation.missing import refuse_missing
@@ -30,7 +31,7 @@ def evaluate_saliency(
     intervals: bool = False,
     against: Path | None = None,
     seed: int = 0,
-    jobs: int = 1,
+    engine: Engine = LOCAL,
     undecided: str | None = None,
     allow_missing: bool = False,
     curves: bool = False,
@@ -41,7 +42,7 @@ def evaluate_saliency(
 
     `protocols`, several or groups such as `all`, takes the place of `protocol`; the first one's numbers lead, all are
     under `protocols`. `measures` adds families of MeasureAccumulator, `intervals` the bootstrap's intervals, `against`
-    a paired test with the predictions of another folder. `jobs` processes share the images; the result is the same.
+    a paired test with the predictions of another folder. `engine` shares the images out; the result is the same.
     `undecided` decides what grey, void and border of the masks count as; without it masks that have any are refused.
     `curves` adds precision, recall and F of the first protocol at every threshold, averaged over images.
     `record` is called at the end with every image's record under the first protocol, in the order of their names.
@@ -66,14 +67,14 @@ def evaluate_saliency(
     truths = find_masks(masks)
     pairs = [_pairs(folder, truths, allow_missing) for folder in folders]
     total = len(truths) * len(folders)
-    part = evaluate_pairs(pairs[0], wanted, jobs, lambda done, _: report(done, total))
+    part = evaluate_pairs(pairs[0], wanted, engine, lambda done, _: report(done, total))
     if record is not None:
         for image in part.records:
             record(image.record(part.accumulators[0].pooled_threshold()))
     missing = sum(pair.prediction is None for pair in pairs[0])
     values = saliency_results(part, missing, intervals=intervals)
     if against is not None and part.bootstrap is not None:
-        other = evaluate_pairs(pairs[1], wanted, jobs, lambda done, _: report(len(truths) + done, total))
+        other = evaluate_pairs(pairs[1], wanted, engine, lambda done, _: report(len(truths) + done, total))
         if other.bootstrap is not None:
             values["against"] = {"predictions": str(against), **difference_results(part.bootstrap, other.bootstrap)}
     return values

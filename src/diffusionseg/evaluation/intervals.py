@@ -102,7 +102,8 @@ class Bootstrap:
         if self._waiting:
             drawn = np.stack([weight for weight, _ in self._waiting], axis=1).astype(np.float64)
             for name, total in self.sums.items():
-                total += (drawn @ np.stack([terms[name] for _, terms in self._waiting])).astype(np.int64)
+                # Not in place: what comes from a worker may be read-only.
+                self.sums[name] = total + (drawn @ np.stack([t[name] for _, t in self._waiting])).astype(np.int64)
             self._waiting.clear()
 
     def interval(self, name: str, level: float = 0.95) -> tuple[float, float]:

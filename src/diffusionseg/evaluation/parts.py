@@ -1,12 +1,14 @@
-"""All accumulators of an evaluation over some images, and an evaluation's images shared out to processes."""
+"""All accumulators of an evaluation over some images, and an evaluation's images shared out to workers."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
+from diffusionseg.engine import LOCAL, Engine, Failure, Share, Worker, check_engine, run_units
 from diffusionseg.evaluation.curve_means import CurveMeans
 from diffusionseg.evaluation.intervals import Bootstrap
 from diffusionseg.evaluation.measures import MeasureAccumulator, Values
@@ -18,7 +20,9 @@ from diffusionseg.evaluation.saliency import SaliencyAccumulator, image_scores, 
 MEASURES = "measures"
 """What stands before the names of further measures in the bootstrap, as a protocol's name before its own."""
 SHARES = 4
-"""Parts that each process gets: few enough to merge quickly, enough to keep all busy to the end."""
+"""Parts that each worker gets: few enough to merge quickly, enough to keep all busy to the end."""
+WORKERS = 16
+"""Workers that the parts are made for where their number is not known."""
 
 
 @dataclass(frozen=True)
@@ -95,43 +99,49 @@ class Part:
 
 
 def evaluate_pairs(
-    pairs: Sequence[MaskPair], wanted: Wanted, jobs: int, report: Callable[[int, int], None] = lambda *_: None
+    pairs: Sequence[MaskPair],
+    wanted: Wanted,
+    engine: Engine = LOCAL,
+    report: Callable[[int, int], None] = lambda *_: None,
 ) -> Part:
-    """Everything wanted of all images, in `jobs` processes; the result is the same bit for bit whatever their number.
+    """Everything wanted of all images; the result is the same bit for bit whatever the engine.
 
-    `report` is called with images done and in all. Raises what reading an image raises, and ValueError for jobs < 1.
+    `report` is called with images done and in all. Raises what reading an image raises.
     """
-    if jobs < 1:
-        raise ValueError(f"--jobs {jobs}: must be 1 or more")
-    whole, done = Part(wanted), 0
-    if min(jobs, len(pairs)) <= 1:
-        for done, pair in enumerate(pairs, 1):
-            whole.update(pair)
-            report(done, len(pairs))
-        return whole
-    for part, images in _parts(pairs, wanted, min(jobs, len(pairs))):
-        whole.merge(part)
-        done += images
-        report(done, len(pairs))
+    check_engine(engine)
+    if engine.kind == "ray":
+        # Its workers stand in another folder.
+        pairs = [replace(p, mask=p.mask.absolute(), prediction=_absolute(p.prediction)) for p in pairs]
+    if engine.workers is not None and pairs:
+        engine = replace(engine, workers=min(engine.workers, len(pairs)))
+    number = 1 if engine.kind == "local" else min(len(pairs), SHARES * (engine.workers or WORKERS))
+    shares = [tuple(pairs[start::number]) for start in range(number)]
+    whole, done = Part(wanted), set[str]()
+
+    def heard(stem: str) -> None:
+        # A share whose worker was lost is told of once more.
+        done.add(stem)
+        report(len(done), len(pairs))
+
+    with closing(run_units(engine, partial(_worker, wanted), shares, heard=heard)) as parts:
+        for _, part in parts:
+            if isinstance(part, Failure):
+                raise part.error
+            whole.merge(part)
     whole.records.sort(key=lambda record: record.stem)
     return whole
 
 
-def _parts(pairs: Sequence[MaskPair], wanted: Wanted, jobs: int) -> Iterator[tuple[Part, int]]:
-    number = min(len(pairs), jobs * SHARES)
-    shares = [pairs[start::number] for start in range(number)]
-    # Forked processes inherit locks that other threads hold; new ones do not.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(_part, share, wanted): len(share) for share in shares}
-        try:
-            for future in as_completed(running):
-                yield future.result(), running[future]
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
-def _part(pairs: Sequence[MaskPair], wanted: Wanted) -> Part:
-    part = Part(wanted)
-    for pair in pairs:
-        part.update(pair)
-    return part
+def _worker(wanted: Wanted, share: Share) -> Worker:
+    def worker(pairs: Sequence[MaskPair]) -> Part:
+        part = Part(wanted)
+        for pair in pairs:
+            part.update(pair)
+            share.tell(pair.stem)
+        return part
+
+    return worker

@@ -29,6 +29,7 @@ from diffusionseg.data import (
     read_sidecars,
     remove_set,
     shard_done,
+    shard_name,
     write_manifest,
     write_shard,
 )
@@ -70,6 +71,7 @@ def pseudolabel(
     shard_size: int = 256,
     overwrite: bool = False,
     report: Callable[[int, int], None] = lambda *_: None,
+    ended: Callable[[str], None] = lambda _: None,
 ) -> PseudolabelSummary:
     """Label the photographs of folders, files and Parquet files (column `image`) and write pairs to `out`,
     a folder or an fsspec URL.
@@ -78,8 +80,8 @@ def pseudolabel(
     away from the border and neither tiny nor huge, becomes a pair in the form that `train` reads. `count` looks at a
     random choice of this many, drawn by `seed`. Finished shards are kept, unless `overwrite`, and missing ones get the
     bytes they would have had, with one `batch_size` on one device. `report` is called with the number of photographs
-    just dealt with and of all. Raises ManifestMismatch, naming what differs, when `out` holds another set, and
-    ValueError naming a source that cannot be used.
+    just dealt with and of all, `ended` with the name of every shard made. Raises ManifestMismatch, naming what differs,
+    when `out` holds another set, and ValueError naming a source that cannot be used.
     """
     config = config or PseudolabelConfig()
     config = replace(config, cut=config.cut or model.predict_config.cut)
@@ -104,6 +106,7 @@ def pseudolabel(
             outcomes.append(outcome)
             report(1, len(photos))
         _write(store, number, group, outcomes)
+        ended(shard_name(number))
     summary = _summarise(store, -(-len(photos) // shard_size), len(photos))
     write_manifest(store, {**read_manifest(store), "result": asdict(summary)})
     write_preview(store)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from diffusionseg.data import Where, open_store, read_json_object
+from diffusionseg.data import Where, default_output, open_store, read_json_object
 from diffusionseg.data.boxes import is_number
 from diffusionseg.status.sets import set_status
-from diffusionseg.status.standing import Standing
+from diffusionseg.status.standing import RECENT, Standing, rate
+
+PICTURES = ("mask", "saliency", "rgba", "overlay")
+"""Kinds of picture that a run of predict may have written."""
 
 
 def folder_status(where: Where, *, verify: bool = False) -> Standing:
@@ -34,18 +38,38 @@ def folder_status(where: Where, *, verify: bool = False) -> Standing:
 def _predictions(folder: Path) -> Standing:
     last = {str(record.get("image")): record for record in _lines(folder / "predictions.jsonl")}
     failed = tuple(f"{name}: {record['error']}" for name, record in last.items() if "error" in record)
-    seconds = [float(record["seconds"]) for record in last.values() if is_number(record.get("seconds"))]
+    done = [record for record in last.values() if "error" not in record]
+    written = [path.stat().st_mtime for record in done[-RECENT - 1 :] for path in _picture(folder, record)]
+    total = _photographs(folder)
+    if total is not None and total < len(last):
+        # Runs over other photographs went to the same folder.
+        total = None
+    whole = total == len(last) and not failed
     return Standing(
         folder=str(folder),
         kind="predictions",
         unit="photographs",
         done=len(last) - len(failed),
-        # The inputs, which may be many folders, are not kept.
-        total=None,
-        per_minute=60 * len(seconds) / sum(seconds) if sum(seconds) else None,
+        total=total,
+        per_minute=rate(written, written[0]) if written else None,
         failed=failed,
-        resume="the same `diffusionseg predict` command again, which skips what is done",
+        resume=None if whole else "the same `diffusionseg predict` command again, which skips what is done",
     )
+
+
+def _picture(folder: Path, record: dict[str, Any]) -> Iterator[Path]:
+    """The first picture of a photograph that is there."""
+    stem = record.get("output") or default_output(str(record.get("image")))
+    paths = (folder / f"{stem}.{kind}.png" for kind in PICTURES)
+    return islice(filter(Path.exists, paths), 1)
+
+
+def _photographs(folder: Path) -> int | None:
+    """How many photographs the last run was given, once it has counted them."""
+    if not (folder / "settings.json").exists():
+        return None
+    number = read_json_object(folder / "settings.json").get("photographs")
+    return number if isinstance(number, int) else None
 
 
 def _training(folder: Path) -> Standing:

@@ -65,13 +65,15 @@ def synthesize_set(
     engine: Engine = LOCAL,
     max_failures: int = 0,
     report: Report = lambda _: None,
+    ended: Callable[[str, str | None], None] = lambda *_: None,
 ) -> SetSummary:
     """Make `count` places of the classes in turn and write them to `out`, a folder or fsspec URL, as WebDataset shards.
 
     Finished shards are kept, unless `overwrite`; several runs may fill one set at the same time. The bytes do not
     depend on `engine`, of which each worker but the local one loads the generator by its name. A shard that cannot be
-    made counts as a failure; one more than `max_failures` ends the run with the last error. Raises ManifestMismatch,
-    naming what differs, when `out` holds a set made with another seed, other classes, another configuration or another
+    made counts as a failure; one more than `max_failures` ends the run with the last error. `ended` is called with the
+    name of every shard that was made, and with that and the reason of one that failed. Raises ManifestMismatch, naming
+    what differs, when `out` holds a set made with another seed, other classes, another configuration or another
     generator, or one begun with other versions of the libraries; ValueError for a request that the generator cannot
     fulfil or whose `out` the workers of `engine` cannot reach. Nothing is touched before these checks.
     """
@@ -98,12 +100,15 @@ def synthesize_set(
     gpus = int(backbone.device.type == "cuda")
     with closing(run_units(engine, make_worker, plan.missing(), heard=heard, gpus=gpus)) as results:
         for shard, result in results:
+            name = shard_name(shard)
             if not isinstance(result, Failure):
                 made += result
                 for index in plan.places(shard):
                     heard(Filled(index, ()))
+                ended(name, None)
                 continue
-            failures.append(f"{shard_name(shard)}: {result}")
+            ended(name, str(result))
+            failures.append(f"{name}: {result}")
             if len(failures) > max_failures:
                 raise result.error
     summary = _summarise(plan, made, failures)

@@ -1,0 +1,49 @@
+"""Under which names the outputs of images go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from diffusionseg.data.digests import DigestSet
+from diffusionseg.data.folder import InputImage, without_extension
+
+
+class OutputNames:
+    """Paths without extension below the folder of the outputs, one for each image; no two are the same.
+
+    An image gets its own relative path without extension; with it where another file shares the rest of its name, as
+    a.jpg does beside a.png, or where an image that came before has that path already. Upper and lower case count as
+    the same, as on the file systems of Windows and macOS.
+    """
+
+    def __init__(self) -> None:
+        self._taken = DigestSet()
+
+    def keep(self, output: str) -> None:
+        """Nobody gets this path any more: an earlier run gave it to an image."""
+        self._taken.add(output.casefold())
+
+    def give(self, image: InputImage) -> str:
+        """A path for an image that has none yet."""
+        return next(name for name in _candidates(image) if self._taken.add(name.casefold()))
+
+
+def default_output(image: str) -> str:
+    """The path that an image of this relative path gets where nothing is in the way."""
+    return without_extension(_below(Path(image)).as_posix())
+
+
+def _candidates(image: InputImage) -> Iterator[str]:
+    whole = _below(image.relative).as_posix()
+    if not image.shares_stem:
+        yield without_extension(whole)
+    yield whole
+    for number in count(2):
+        yield f"{whole}-{number}"
+
+
+def _below(path: Path) -> Path:
+    """A path that stays below the folder it is joined to."""
+    return path.relative_to(path.anchor)
