@@ -86,6 +86,19 @@ def test_eval_takes_the_roots_of_data_sets(cli, ecssd, tmp_path):
     assert done.returncode == 0, done.stderr
     # The third box covers 8 of 20 columns.
     assert json.loads(done.stdout)["corloc"] == pytest.approx(2 / 3)
+    (voc / "ImageSets" / "Main").mkdir(parents=True)
+    (voc / "ImageSets" / "Main" / "hard.txt").write_text("0002\n0003\n")
+    done = cli("eval --pred predictions --boxes VOCdevkit --split hard --report page --json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["corloc"] == pytest.approx(1 / 2)
+    assert "on 2 images" in (tmp_path / "page" / "report.html").read_text()
+    for truth, said in (
+        ("boxes VOCdevkit", "easy.txt: no such list; --split takes one of hard"),
+        ("masks ecssd", "easy"),
+    ):
+        done = cli(f"eval --pred predictions --{truth} --split easy", tmp_path)
+        assert done.returncode == 2
+        assert said in " ".join(done.stderr.split())
     done = cli("eval --pred predictions --masks ecssd --json", tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["iou"] == 1.0

@@ -44,6 +44,13 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option(help="Folder of another method's predictions: paired test of the difference.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Part of the data set at --masks or --boxes: a list of VOC (default trainval) or pets, train or test "
+            "of CUB; for COCO a file with ids or names of images."
+        ),
+    ] = None,
     undecided: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +87,7 @@ def evaluate(
         only_masks = {"--protocol": protocol, "--measures": measures, "--undecided": undecided}
         unused = [flag for flag, value in only_masks.items() if value is not None and masks is None]
         if coco is not None:
-            only_others = {"--intervals": intervals, "--against": against, "--report": report}
+            only_others = {"--intervals": intervals, "--against": against, "--report": report, "--split": split}
             unused += [flag for flag, value in only_others.items() if value]
         if unused:
             raise ValueError(
@@ -111,6 +118,7 @@ def evaluate(
                     measures=[] if measures is None else [name.strip() for name in measures.split(",")],
                     intervals=intervals,
                     against=against,
+                    split=split,
                     undecided=undecided,
                     seed=seed,
                     engine=chosen,
@@ -118,7 +126,9 @@ def evaluate(
                     report=lambda done, total: bar.update(task, completed=done, total=total),
                 )
         elif boxes is not None:
-            values = on_boxes(pred, boxes, intervals=intervals, against=against, seed=seed, allow_missing=allow_missing)
+            values = on_boxes(
+                pred, boxes, intervals=intervals, against=against, seed=seed, split=split, allow_missing=allow_missing
+            )
         elif coco is not None:
             values = evaluate_coco(pred, coco, allow_missing=allow_missing)
     if report is not None:

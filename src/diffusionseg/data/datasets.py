@@ -73,14 +73,14 @@ def open_dataset(root: Path, split: str | None = None) -> Dataset:
     return _lines(root) or _masks(root)
 
 
-def read_boxes(path: Path) -> list[ImageBoxes]:
-    """The annotated objects of images: a boxes.jsonl, or the root of a data set that has boxes, in its default part.
+def read_boxes(path: Path, split: str | None = None) -> list[ImageBoxes]:
+    """The annotated objects of images: a boxes.jsonl, or the root of a data set that has boxes.
 
-    Raises LayoutError naming what is missing or cannot be read.
+    `split` is a part of it as in `open_dataset`. Raises LayoutError naming what is missing or cannot be read.
     """
-    if not path.is_dir() and not find_coco(path):
+    if split is None and not path.is_dir() and not find_coco(path):
         return read_box_lines(path)
-    dataset = open_dataset(path)
+    dataset = open_dataset(path, split)
     if dataset.boxes is None:
         raise LayoutError(f"{path}: {dataset.name} has masks and no boxes")
     refuse_faults(path, dataset.boxes.faults)
@@ -89,20 +89,29 @@ def read_boxes(path: Path) -> list[ImageBoxes]:
     return list(dataset.boxes.boxes)
 
 
-def find_masks(directory: Path) -> list[tuple[str, Path]]:
+def find_masks(directory: Path, split: str | None = None) -> list[tuple[str, Path]]:
     """(stem with sub-folders, file) of every ground-truth mask.
 
-    `directory` holds the masks themselves or is the root of a data set in a known layout, whose default part is taken.
-    Raises LayoutError where there is none, several sets, JPEG masks, or two masks of one name.
+    `directory` holds the masks themselves or is the root of a data set in a known layout; `split` is a part of it as in
+    `open_dataset`. Raises LayoutError where there is none, several sets, JPEG masks, or two masks of one name.
     """
+    if split is not None:
+        dataset = open_dataset(directory, split)
+        if dataset.masks is None:
+            raise LayoutError(f"{directory}: {split} of {dataset.name} has boxes and no masks")
+        return _masks_alone(directory, dataset.masks)
     for roots, masks_of in ((find_voc(directory), voc_masks), (find_cub(directory), cub_masks)):
         root = _one(directory, roots)
         found = masks_of(root) if root else None
         if found is not None:
-            # Masks are scored without their photographs.
-            refuse_faults(directory, [f for f in found.faults if f.reason not in (WITHOUT_IMAGE, WITHOUT_MASK)])
-            return sorted(found.masks.items())
+            return _masks_alone(directory, found)
     return masks_below(directory)
+
+
+def _masks_alone(directory: Path, found: MaskSet) -> list[tuple[str, Path]]:
+    # Masks are scored without their photographs.
+    refuse_faults(directory, [f for f in found.faults if f.reason not in (WITHOUT_IMAGE, WITHOUT_MASK)])
+    return sorted(found.masks.items())
 
 
 def _one(root: Path, found: list[Path]) -> Path | None:

@@ -22,11 +22,13 @@ def evaluate_boxes(
     intervals: bool = False,
     against: Path | None = None,
     seed: int = 0,
+    split: str | None = None,
     allow_missing: bool = False,
     area_share: tuple[float, float] | None = None,
     record: Callable[[BoxRecord], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """CorLoc of the first box of each line of `predictions`/predictions.jsonl against a `boxes.jsonl` file.
+    """CorLoc of the first box of each line of `predictions`/predictions.jsonl against a `boxes.jsonl` file or a data
+    set, of which `split` is a part.
 
     Images are matched by their path, or by file name where that is not ambiguous. `area_share` (least, most), each 0
     to 1, keeps the images whose largest object covers such a share of the image. `intervals` adds the bootstrap's
@@ -34,7 +36,7 @@ def evaluate_boxes(
     record. Raises MissingPredictions naming the images without prediction, failed ones included; with `allow_missing`
     they count as misses.
     """
-    truth = _chosen(read_boxes(boxes), boxes, area_share)
+    truth = _chosen(read_boxes(boxes, split), boxes, area_share)
     accumulator, missing, bootstrap = _measured(predictions, truth, allow_missing, seed, record)
     values: dict[str, Any] = {"schema": SCHEMA, **accumulator.result(), "missing": missing}
     if intervals:

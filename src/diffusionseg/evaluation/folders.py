@@ -32,6 +32,7 @@ def evaluate_saliency(
     against: Path | None = None,
     seed: int = 0,
     engine: Engine = LOCAL,
+    split: str | None = None,
     undecided: str | None = None,
     allow_missing: bool = False,
     curves: bool = False,
@@ -43,7 +44,8 @@ def evaluate_saliency(
     `protocols`, several or groups such as `all`, takes the place of `protocol`; the first one's numbers lead, all are
     under `protocols`. `measures` adds families of MeasureAccumulator, `intervals` the bootstrap's intervals, `against`
     a paired test with the predictions of another folder. `engine` shares the images out; the result is the same.
-    `undecided` decides what grey, void and border of the masks count as; without it masks that have any are refused.
+    `split` is a part of the data set. `undecided` decides what grey, void and border of the masks count as; without it
+    masks that have any are refused.
     `curves` adds precision, recall and F of the first protocol at every threshold, averaged over images.
     `record` is called at the end with every image's record under the first protocol, in the order of their names.
 
@@ -64,7 +66,7 @@ def evaluate_saliency(
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder}: no such folder; give the one that predict wrote")
-    truths = find_masks(masks)
+    truths = find_masks(masks, split)
     pairs = [_pairs(folder, truths, allow_missing) for folder in folders]
     total = len(truths) * len(folders)
     part = evaluate_pairs(pairs[0], wanted, engine, lambda done, _: report(done, total))

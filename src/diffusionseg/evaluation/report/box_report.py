@@ -31,6 +31,7 @@ def report_boxes(
     *,
     images: Path | None = None,
     overwrite: bool = False,
+    split: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """`evaluate_boxes`, with `breakdown` in its results, and its report in the folder `out`.
@@ -39,9 +40,9 @@ def report_boxes(
     are not shown. Raises ValueError as `report_saliency` does, and what `evaluate_boxes` raises.
     """
     claim(out, overwrite)
-    photographs = photographs_of_boxes(boxes, images)
+    photographs = photographs_of_boxes(boxes, images, split)
     records: list[BoxRecord] = []
-    values = evaluate_boxes(predictions, boxes, record=records.append, **options)
+    values = evaluate_boxes(predictions, boxes, split=split, record=records.append, **options)
     protocol, iou = values["protocol"], [record.iou for record in records]
     values["breakdown"] = {"protocol": protocol, **breakdown(records, MEASURES)}
     rows = result_rows(values, predictions.resolve().name)

@@ -32,6 +32,7 @@ def report_saliency(
     *,
     images: Path | None = None,
     overwrite: bool = False,
+    split: str | None = None,
     undecided: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -41,14 +42,16 @@ def report_saliency(
     holds something else than an earlier report and not `overwrite`, and what `evaluate_saliency` raises.
     """
     claim(out, overwrite)
-    photographs = photographs_of_masks(masks, images)
+    photographs = photographs_of_masks(masks, images, split)
     records: list[ImageRecord] = []
-    values = evaluate_saliency(predictions, masks, undecided=undecided, curves=True, record=records.append, **options)
+    values = evaluate_saliency(
+        predictions, masks, split=split, undecided=undecided, curves=True, record=records.append, **options
+    )
     protocol = PROTOCOLS[values["protocol"]]
     values["breakdown"] = {"protocol": protocol.name, **breakdown(records, MEASURES)}
     rows = result_rows(values, predictions.resolve().name)
     text = caption(values, rows, undecided)
-    pairs = {stem: MaskPair(stem, path, prediction_of(predictions, stem)) for stem, path in find_masks(masks)}
+    pairs = {stem: MaskPair(stem, path, prediction_of(predictions, stem)) for stem, path in find_masks(masks, split)}
     body = [
         numbers(rows, values, undecided),
         paired(values),
