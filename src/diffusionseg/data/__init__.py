@@ -15,6 +15,7 @@ from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
     StoredPairs,
     list_shards,
+    read_shard,
     read_shards,
     read_sidecar,
     shard_done,
@@ -58,6 +59,7 @@ __all__ = [
     "read_json_lines",
     "read_json_object",
     "read_manifest",
+    "read_shard",
     "read_shards",
     "read_sidecar",
     "recognise",

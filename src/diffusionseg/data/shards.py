@@ -105,9 +105,14 @@ def read_shards(directory: Path, *, verify: bool = True) -> Iterator[Sample]:
     that is damaged, incomplete or holds members it should not.
     """
     for path in list_shards(directory):
-        with _checked(path, verify) as file:
-            for index, places in _places(path, file):
-                yield _sample(path, index, {part: _content(path, file, place) for part, place in places.items()})
+        yield from read_shard(path, verify=verify)
+
+
+def read_shard(path: Path, *, verify: bool = True) -> Iterator[Sample]:
+    """Samples of one finished shard, as `read_shards` reads them all."""
+    with _checked(path, verify) as file:
+        for index, places in _places(path, file):
+            yield _sample(path, index, {part: _content(path, file, place) for part, place in places.items()})
 
 
 class StoredPairs(Sequence[Pair]):

@@ -53,7 +53,7 @@ def compressed(counts: Sequence[int]) -> str:
         used.append(left)
         left = left & more
     text = np.stack(columns, axis=1)[np.stack(used, axis=1)]
-    return text.astype(np.uint8).tobytes().decode("ascii")
+    return bytes(text.astype(np.uint8)).decode("ascii")
 
 
 def counts_from(text: str) -> list[int]:

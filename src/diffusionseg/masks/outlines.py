@@ -156,4 +156,5 @@ def _corners(points: Polygon) -> Polygon:
     if not len(moved):
         return points[:1]
     arriving, leaving = moved - np.roll(moved, 1, axis=0), np.roll(moved, -1, axis=0) - moved
-    return moved[(np.sign(arriving) != np.sign(leaving)).any(axis=1)]
+    corners: Polygon = moved[(np.sign(arriving) != np.sign(leaving)).any(axis=1)]
+    return corners

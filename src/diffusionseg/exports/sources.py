@@ -1,0 +1,183 @@
+"""What can be exported: predictions, sets of shards, and data sets with masks; read one image at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusionseg.data import (
+    Fault,
+    ImageError,
+    InputImage,
+    LayoutError,
+    MaskSet,
+    Sample,
+    ShardError,
+    list_shards,
+    open_dataset,
+    output_stems,
+    read_json_lines,
+    read_json_object,
+    read_shard,
+    read_sidecar,
+)
+from diffusionseg.data.grey import GreyPicture, read_grey
+from diffusionseg.data.mask_codings import coding_of, object_pixels
+from diffusionseg.evaluation.predicted_boxes import PredictedBoxes
+from diffusionseg.exports.config import ExportConfig
+from diffusionseg.exports.items import IGNORE, OBJECT, Item
+
+RECORDS = "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images with masks."""
+
+    kind: str
+    """predictions, set or data set."""
+    total: int
+    """Number of images, those that cannot be read included."""
+    classes: tuple[str, ...]
+    """Classes that are known beforehand."""
+    read: Callable[[], Iterator[Item | Fault]]
+    """Reads the images in order; what cannot be used comes as Fault in its place."""
+
+
+def open_source(folder: Path, config: ExportConfig) -> Source:
+    """Recognise a folder. Raises ValueError where it is none of the three."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    if (folder / RECORDS).is_file():
+        return _predictions(folder, config)
+    if config.format == "coco-results":
+        raise ValueError(f"{folder}: holds no {RECORDS}; --format coco-results is for predictions")
+    if config.images is not None:
+        raise ValueError(f"--images is for predictions, and {folder} holds no {RECORDS}; leave it out")
+    if (folder / "manifest.json").is_file() or any(folder.glob("shard-*.tar")):
+        return _shards(folder, config)
+    try:
+        dataset = open_dataset(folder)
+    except LayoutError as error:
+        raise ValueError(f"{folder}: holds no {RECORDS}, no shards and no data set ({error})") from error
+    if dataset.masks is None:
+        raise ValueError(f"{folder}: {dataset.name} has boxes and no masks")
+    masks = dataset.masks
+    return Source("data set", len(masks.masks) + len(masks.faults), (config.class_name,), lambda: _masks(masks, config))
+
+
+def _predictions(folder: Path, config: ExportConfig) -> Source:
+    boxes = PredictedBoxes(folder / RECORDS)
+    records: dict[str, dict[str, Any]] = {}
+    for _, record in read_json_lines(folder / RECORDS):
+        records.pop(record["image"], None)
+        records[record["image"]] = record
+    # Masks have the names that predict gave them.
+    stems = output_stems([InputImage(Path(name), Path(name)) for name in records if _below(name)])
+    places = {image.path: stem.as_posix() for image, stem in stems.items()}
+
+    def read() -> Iterator[Item | Fault]:
+        for number, (name, record) in enumerate(records.items(), 1):
+            try:
+                if not _below(name):
+                    raise ValueError("is no path below the folder of the predictions")
+                stem = places[Path(name)]
+                mask = _predicted_mask(folder / f"{stem}.mask.png", record)
+                photograph = _photograph(name, record, config.images)
+                found = tuple(((b[0], b[1], b[2], b[3]), score) for b, score in boxes.all(name))
+                yield Item(number, name, stem, mask, config.class_name, photograph, found)
+            except (ImageError, ValueError) as error:
+                yield Fault(name, str(error))
+
+    return Source("predictions", len(records), (config.class_name,), read)
+
+
+def _below(name: str) -> bool:
+    """Whether a name leads nowhere else than below a folder."""
+    path = PurePosixPath(name)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+
+
+def _predicted_mask(path: Path, record: dict[str, Any]) -> NDArray[np.uint8]:
+    if "error" in record:
+        raise ValueError(f"was not predicted: {record['error']}")
+    if not path.is_file():
+        raise ValueError(f"has no {path.name}; predict it again with --type mask")
+    values = read_grey(path).values
+    size = (record.get("height", values.shape[0]), record.get("width", values.shape[1]))
+    if values.shape != size:
+        raise ValueError(
+            f"{path.name} is {values.shape[1]}x{values.shape[0]}, {RECORDS} says {size[1]}x{size[0]}; predict it again"
+        )
+    if not np.isin(values, (0, OBJECT)).all():
+        raise ValueError(f"{path.name} holds other levels than 0 and 255; predict it again")
+    return values.astype(np.uint8)
+
+
+def _photograph(name: str, record: dict[str, Any], images: Path | None) -> Path | None:
+    if images is not None:
+        return images / name
+    return Path(record["source"]) if isinstance(record.get("source"), str) else None
+
+
+def _shards(folder: Path, config: ExportConfig) -> Source:
+    paths = list_shards(folder)
+    manifest = read_json_object(folder / "manifest.json") if (folder / "manifest.json").is_file() else {}
+    classes = tuple(map(str, manifest.get("set", {}).get("classes") or [config.class_name]))
+
+    def read() -> Iterator[Item | Fault]:
+        number = 0
+        for path in paths:
+            try:
+                for sample in read_shard(path):
+                    number += 1
+                    yield _item(number, sample, config)
+            except ShardError as error:
+                yield Fault(path.name, str(error))
+
+    return Source("set", sum(map(_samples, paths)), classes, read)
+
+
+def _samples(path: Path) -> int:
+    try:
+        return int(read_sidecar(path.parent, int(path.stem.rsplit("-", 1)[1]))["samples"])
+    except (ShardError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def _item(number: int, sample: Sample, config: ExportConfig) -> Item | Fault:
+    stem = f"{sample.index:09d}"
+    try:
+        mask, photograph = sample.mask_array(), sample.files["jpg"]
+    except ShardError as error:
+        return Fault(f"{stem}.jpg", str(error))
+    return Item(number, f"{stem}.jpg", stem, mask, str(sample.meta.get("class") or config.class_name), photograph)
+
+
+def _masks(masks: MaskSet, config: ExportConfig) -> Iterator[Item | Fault]:
+    yield from masks.faults
+    for number, (stem, path) in enumerate(sorted(masks.masks.items()), 1):
+        photograph = masks.images.get(stem)
+        name = stem + (photograph or path).suffix
+        try:
+            mask = _three_levels(read_grey(path))
+        except (ImageError, ValueError) as error:
+            yield Fault(name, str(error))
+        else:
+            yield Item(number, name, stem, mask, config.class_name, photograph)
+
+
+def _three_levels(picture: GreyPicture) -> NDArray[np.uint8]:
+    """A mask of any coding; 128 where it leaves open what a pixel is: void, border, grey between black and white."""
+    coding = coding_of(picture)
+    if not coding.choices:
+        return np.where(object_pixels(picture), np.uint8(OBJECT), np.uint8(0))
+    if not {"object", "background"} <= set(coding.choices):
+        raise ValueError(f"its mask has {coding.name}; save it as 0 and 255")
+    certain, possible = (object_pixels(picture, choice) for choice in ("background", "object"))
+    return np.where(certain, np.uint8(OBJECT), np.where(possible, np.uint8(IGNORE), np.uint8(0)))
