@@ -171,6 +171,14 @@ def test_wrong_usage_names_the_flag(shards, tmp_path, words, reason):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_configuration_file_names_the_class_as_the_flag_does(shards, tmp_path):
+    (tmp_path / "c.toml").write_text('class = "thing"\nformat = "coco"\n')
+    done = run(shards[0], "--config", tmp_path / "c.toml", "--out", tmp_path / "out", "--class", "a:b")
+    assert "--class 'a:b'" in said(done)
+    (tmp_path / "c.toml").write_text('class = "a:c"\nformat = "coco"\n')
+    assert "--class 'a:c'" in said(run(shards[0], "--config", tmp_path / "c.toml", "--out", tmp_path / "out"))
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     done = run(tmp_path, "--format", "coco", "--out", tmp_path.parent / "never")
     assert (done.exit_code, "holds the source" in said(done)) == (2, False)

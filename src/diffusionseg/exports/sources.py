@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +12,21 @@ from numpy.typing import NDArray
 from diffusionseg.data import (
     Fault,
     ImageError,
-    InputImage,
     LayoutError,
     MaskSet,
     Sample,
     ShardError,
     list_shards,
     open_dataset,
-    output_stems,
-    read_json_lines,
     read_json_object,
     read_shard,
     read_sidecar,
 )
 from diffusionseg.data.grey import GreyPicture, read_grey
 from diffusionseg.data.mask_codings import coding_of, object_pixels
-from diffusionseg.evaluation.predicted_boxes import PredictedBoxes
 from diffusionseg.exports.config import ExportConfig
 from diffusionseg.exports.items import IGNORE, OBJECT, Item
-
-RECORDS = "predictions.jsonl"
+from diffusionseg.exports.predictions import RECORDS, read_predictions
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,8 @@ def open_source(folder: Path, config: ExportConfig) -> Source:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     if (folder / RECORDS).is_file():
-        return _predictions(folder, config)
+        total, read = read_predictions(folder, config)
+        return Source("predictions", total, (config.class_name,), read)
     if config.format == "coco-results":
         raise ValueError(f"{folder}: holds no {RECORDS}; --format coco-results is for predictions")
     if config.images is not None:
@@ -69,60 +64,6 @@ def open_source(folder: Path, config: ExportConfig) -> Source:
         raise ValueError(f"{folder}: {dataset.name} has boxes and no masks")
     masks = dataset.masks
     return Source("data set", len(masks.masks) + len(masks.faults), (config.class_name,), lambda: _masks(masks, config))
-
-
-def _predictions(folder: Path, config: ExportConfig) -> Source:
-    boxes = PredictedBoxes(folder / RECORDS)
-    records: dict[str, dict[str, Any]] = {}
-    for _, record in read_json_lines(folder / RECORDS):
-        records.pop(record["image"], None)
-        records[record["image"]] = record
-    # Masks have the names that predict gave them.
-    stems = output_stems([InputImage(Path(name), Path(name)) for name in records if _below(name)])
-    places = {image.path: stem.as_posix() for image, stem in stems.items()}
-
-    def read() -> Iterator[Item | Fault]:
-        for number, (name, record) in enumerate(records.items(), 1):
-            try:
-                if not _below(name):
-                    raise ValueError("is no path below the folder of the predictions")
-                stem = places[Path(name)]
-                mask = _predicted_mask(folder / f"{stem}.mask.png", record)
-                photograph = _photograph(name, record, config.images)
-                found = tuple(((b[0], b[1], b[2], b[3]), score) for b, score in boxes.all(name))
-                yield Item(number, name, stem, mask, config.class_name, photograph, found)
-            except (ImageError, ValueError) as error:
-                yield Fault(name, str(error))
-
-    return Source("predictions", len(records), (config.class_name,), read)
-
-
-def _below(name: str) -> bool:
-    """Whether a name leads nowhere else than below a folder."""
-    path = PurePosixPath(name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
-
-
-def _predicted_mask(path: Path, record: dict[str, Any]) -> NDArray[np.uint8]:
-    if "error" in record:
-        raise ValueError(f"was not predicted: {record['error']}")
-    if not path.is_file():
-        raise ValueError(f"has no {path.name}; predict it again with --type mask")
-    values = read_grey(path).values
-    size = (record.get("height", values.shape[0]), record.get("width", values.shape[1]))
-    if values.shape != size:
-        raise ValueError(
-            f"{path.name} is {values.shape[1]}x{values.shape[0]}, {RECORDS} says {size[1]}x{size[0]}; predict it again"
-        )
-    if not np.isin(values, (0, OBJECT)).all():
-        raise ValueError(f"{path.name} holds other levels than 0 and 255; predict it again")
-    return values.astype(np.uint8)
-
-
-def _photograph(name: str, record: dict[str, Any], images: Path | None) -> Path | None:
-    if images is not None:
-        return images / name
-    return Path(record["source"]) if isinstance(record.get("source"), str) else None
 
 
 def _shards(folder: Path, config: ExportConfig) -> Source:

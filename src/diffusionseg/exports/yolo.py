@@ -24,7 +24,8 @@ class YoloWriter(Writer):
     def start(self) -> None:
         """Both parts are named in data.yaml, so both are there."""
         for part in self._parts():
-            (self.root / "labels" / part).mkdir(parents=True)
+            for kind in ("images", "labels"):
+                (self.root / kind / part).mkdir(parents=True)
 
     def _parts(self) -> tuple[str, ...]:
         return ("train", "val") if self.config.val else ("train",)
