@@ -98,6 +98,18 @@ def test_example_of_status_runs(cli, documented, home):
 
 
 @pytest.mark.slow
+def test_example_of_export_runs(cli, documented, home):
+    assert documented(example(cli, "predict", home)).returncode == 0
+    done = documented(example(cli, "export", home))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == len(photographs())
+    instances = json.loads((home / "coco" / "annotations" / "instances_default.json").read_text())
+    assert {image["file_name"] for image in instances["images"]} == {
+        p.relative_to(home / "photos").as_posix() for p in (home / "photos").rglob("*.jpg")
+    }
+
+
+@pytest.mark.slow
 def test_example_of_compare_runs(cli, documented, home):
     done = documented(example(cli, "compare", home))
     assert done.returncode == 0, done.stderr

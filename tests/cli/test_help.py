@@ -15,6 +15,7 @@ VERBS = (
     "compare",
     "pseudolabel",
     "pretrain",
+    "export",
     "status",
     "doctor",
     "datasets",

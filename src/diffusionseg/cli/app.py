@@ -11,6 +11,7 @@ from diffusionseg.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     predict,
     pretrain,
     pseudolabel,
@@ -50,6 +51,7 @@ app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("pseudolabel", epilog=pseudolabel.EXAMPLE)(pseudolabel.pseudolabel)
 app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
+app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(datasets.datasets, name="datasets", epilog=datasets.EXAMPLE)

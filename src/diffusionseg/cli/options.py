@@ -20,7 +20,9 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     # Of its own class, or of a number too long or nested too deep.
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path}: not valid TOML: {error}") from error
-    values = {key.replace("-", "_"): value for key, value in values.items()}
+    flags = {flag.lstrip("-").replace("-", "_"): p.name for p in context.command.params for flag in p.opts}
+    names = {key: key.replace("-", "_") for key in values}
+    values = {flags.get(names[key]) or names[key]: value for key, value in values.items()}
     options: dict[str | None, Any] = {p.name: p for p in context.command.params}
     known = set(options)
     unknown = sorted(set(values) - known)

@@ -10,7 +10,7 @@ from diffusionseg.data.images import ImageError, read_image
 from diffusionseg.data.json_files import append_json_line, json_bytes, read_json_lines, read_json_object
 from diffusionseg.data.layouts import Fault, Layout, LayoutError, recognise
 from diffusionseg.data.manifest import ManifestMismatch, check_manifest, read_manifest, write_manifest
-from diffusionseg.data.output_names import OutputNames, default_output
+from diffusionseg.data.output_names import OutputNames, default_output, output_of
 from diffusionseg.data.pairs import BenchmarkPair, MaskSet, find_pairs
 from diffusionseg.data.parquet import encoded_image, parquet_batches, parquet_rows
 from diffusionseg.data.path_list import listed_images
@@ -21,6 +21,7 @@ from diffusionseg.data.shards import (
     finished_shards,
     holds_shards,
     list_shards,
+    read_shard,
     read_shards,
     read_sidecar,
     read_sidecars,
@@ -77,6 +78,7 @@ __all__ = [
     "listed_images",
     "open_dataset",
     "open_store",
+    "output_of",
     "parquet_batches",
     "parquet_rows",
     "read_box",
@@ -85,6 +87,7 @@ __all__ = [
     "read_json_lines",
     "read_json_object",
     "read_manifest",
+    "read_shard",
     "read_shards",
     "read_sidecar",
     "read_sidecars",

@@ -75,8 +75,12 @@ def _labels(values: NDArray[np.uint8], rgba: NDArray[np.uint8], path: Path) -> G
 
 
 def voc_palette() -> NDArray[np.uint8]:
-    """The 256 colours of label pictures as PASCAL VOC's devkit makes them, (256, 3): bits 0, 3, 6 of a label are the
-    highest ones of red, bits 1, 4, 7 of green, bits 2, 5 of blue."""
-    labels = np.arange(256)
+    """The 256 colours of label pictures, (256, 3)."""
+    return voc_colours(np.arange(256))
+
+
+def voc_colours(labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Colours (N, 3) of labels (N) below 2^24 as PASCAL VOC's devkit makes them, no two the same: bits 0, 3, 6 … of a
+    label are the highest ones of red, bits 1, 4, 7 … of green, bits 2, 5, 8 … of blue."""
     channels = [sum((labels >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.uint8)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from diffusionseg.data.digests import DigestSet
 from diffusionseg.data.folder import InputImage, without_extension
@@ -33,6 +34,15 @@ class OutputNames:
 def default_output(image: str) -> str:
     """The path that an image of this relative path gets where nothing is in the way."""
     return without_extension(_below(Path(image)).as_posix())
+
+
+def output_of(record: Mapping[str, Any]) -> str:
+    """The path that the record of an image in a predictions.jsonl says, or else the default."""
+    output = record.get("output")
+    # The file may be anybody's: nothing it says leads out of the folder.
+    if isinstance(output, str) and not Path(output).is_absolute() and ".." not in Path(output).parts:
+        return output
+    return default_output(str(record.get("image")))
 
 
 def _candidates(image: InputImage) -> Iterator[str]:

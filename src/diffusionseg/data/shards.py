@@ -153,10 +153,16 @@ def read_shards(where: Where, *, verify: bool = True) -> Iterator[Sample]:
     """
     store = open_store(where)
     for number in list_shards(store):
-        address = store.address(shard_name(number))
-        with checked_shard(store, number, verify) as file:
-            for index, places in sample_places(address, file):
-                yield _sample(address, index, {part: part_content(address, file, p) for part, p in places.items()})
+        yield from read_shard(store, number, verify=verify)
+
+
+def read_shard(where: Where, number: int, *, verify: bool = True) -> Iterator[Sample]:
+    """Samples of one finished shard, as `read_shards` reads them all."""
+    store = open_store(where)
+    address = store.address(shard_name(number))
+    with checked_shard(store, number, verify) as file:
+        for index, places in sample_places(address, file):
+            yield _sample(address, index, {part: part_content(address, file, p) for part, p in places.items()})
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from diffusionseg.data import Where, default_output, open_store, read_json_object
+from diffusionseg.data import Where, open_store, output_of, read_json_object
 from diffusionseg.data.boxes import is_number
 from diffusionseg.status.sets import set_status
 from diffusionseg.status.standing import RECENT, Standing, rate
@@ -59,8 +59,7 @@ def _predictions(folder: Path) -> Standing:
 
 def _picture(folder: Path, record: dict[str, Any]) -> Iterator[Path]:
     """The first picture of a photograph that is there."""
-    stem = record.get("output") or default_output(str(record.get("image")))
-    paths = (folder / f"{stem}.{kind}.png" for kind in PICTURES)
+    paths = (folder / f"{output_of(record)}.{kind}.png" for kind in PICTURES)
     return islice(filter(Path.exists, paths), 1)
 
 
