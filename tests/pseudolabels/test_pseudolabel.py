@@ -191,9 +191,10 @@ def test_memory_that_runs_out_ends_the_run_before_a_shard_lacks_what_it_should_h
 
 
 def test_a_full_disk_names_the_shard_and_the_next_run_makes_it(model, sources, tmp_path):
-    pseudolabel(model, sources[:1], tmp_path / "whole", config=ANY)
+    options = {"config": ANY, "count": 2}
+    pseudolabel(model, sources[:1], tmp_path / "whole", **options)
     with full_disk(5_000), pytest.raises(OSError, match=r"File too large: '.*shard-000000\.tar'"):
-        pseudolabel(model, sources[:1], tmp_path / "set", config=ANY)
+        pseudolabel(model, sources[:1], tmp_path / "set", **options)
     assert [p.name for p in (tmp_path / "set").iterdir()] == ["manifest.json"]
-    pseudolabel(model, sources[:1], tmp_path / "set", config=ANY)
+    pseudolabel(model, sources[:1], tmp_path / "set", **options)
     assert digests(tmp_path / "set") == digests(tmp_path / "whole")
