@@ -13,6 +13,7 @@ from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.web.config import ServeConfig
 from diffusionseg.web.desk import Desk
 from diffusionseg.web.errors import add_error_handlers, answers, as_json
+from diffusionseg.web.extra import quiet
 from diffusionseg.web.gate import App, Gate
 from diffusionseg.web.jobs import Jobs
 from diffusionseg.web.models import LoadedModel
@@ -37,11 +38,13 @@ def create_app(
     config, synthesis = config or ServeConfig(), synthesis or SynthesisConfig()
     desk, jobs = Desk("predict", config.queue), Jobs(config.job_timeout)
 
+    closing: list[Any] = [desk, jobs]
+
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
-        desk.close()
-        jobs.close()
+        for one in closing:
+            one.close()
 
     app = FastAPI(
         title="diffusionseg",
@@ -58,7 +61,17 @@ def create_app(
     add_predict(app, models, config, desk)
     add_synth(app, models, config, jobs, synthesis)
     _add_facts(app, models, desk)
-    return Gate(app, config, UPLOADS, _api_only)
+    if not page:
+        return Gate(app, config, UPLOADS, _api_only)
+    quiet()
+    from diffusionseg.web.page import add_page
+    from diffusionseg.web.page.doorway import page_passes
+    from diffusionseg.web.page.held import Held
+
+    held = Held(models, config, synthesis, desk)
+    closing.append(held)
+    add_page(app, held)
+    return Gate(app, config, UPLOADS, page_passes)
 
 
 def _api_only(scope: Any, _: bytes) -> bool:
