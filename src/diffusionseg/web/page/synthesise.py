@@ -51,7 +51,7 @@ def synthesise_tab(held: Held) -> None:
             problems = gr.HTML()
             progress = gr.HTML(status(""), elem_id="progress")
             shown = gr.HTML(EMPTY, js_on_load=asset("pick.js"), elem_id="gallery")
-            keep = gr.Button("Keep or reject the chosen image", visible=False, elem_id="keep")
+            keep = gr.Button("Keep", visible=False, size="sm", elem_id="keep")
             detail = gr.HTML("", js_on_load=asset("point.js"), elem_id="detail")
             export = gr.HTML("", elem_id="export")
     cutting, point = [smoothness, sigma, layers, readings], [across, down]
@@ -78,7 +78,7 @@ def synthesise_tab(held: Held) -> None:
                     smoothness: one.cutting.smoothness,
                     sigma: one.cutting.sigma,
                     detail: details(one, 0, (0.5, 0.5)),
-                    keep: gr.Button(visible=True),
+                    keep: _keep_button(one, 0),
                 }
             yield told | {export: _export(kept, one)}
 
@@ -98,21 +98,26 @@ def synthesise_tab(held: Held) -> None:
         except Exception as error:
             return alert([explained(error)])
 
-    def pick(event: gr.EventData, held_key: Any, *values: Any) -> tuple[int, str]:
+    def pick(event: gr.EventData, held_key: Any, *values: Any) -> tuple[int, str, Any]:
         told = getattr(event, "_data", None)
-        at = told.get("n") if isinstance(told, dict) else 0
-        return (at, look(held_key, at, *values)) if isinstance(at, int) else (0, look(held_key, 0, *values))
+        at = told.get("n") if isinstance(told, dict) else None
+        try:
+            one = held.sets.get(held_key)
+            at = at if isinstance(at, int) and 0 <= at < len(one.pairs) else 0
+            return at, details(one, at, _point(*values)), _keep_button(one, at)
+        except Exception as error:
+            return 0, alert([explained(error)]), gr.skip()
 
     def aim(event: gr.EventData) -> tuple[float, float]:
         told = getattr(event, "_data", None)
         x, y = (told.get("x"), told.get("y")) if isinstance(told, dict) else (None, None)
         return _percent(x), _percent(y)
 
-    def toggle(held_key: Any, at: int, *values: Any) -> tuple[str, str, str, str]:
+    def toggle(held_key: Any, at: int) -> tuple[Any, ...]:
         try:
             one = held.sets.get(held_key)
             one.kept[at] = not one.kept[at]
-            return "", gallery(one, at), details(one, at, _point(*values)), _export(held_key, one)
+            return "", gallery(one, at), _export(held_key, one), _keep_button(one, at)
         except Exception as error:
             return alert([explained(error)]), gr.skip(), gr.skip(), gr.skip()
 
@@ -134,9 +139,9 @@ def synthesise_tab(held: Held) -> None:
         group.input(cut_again, [key, number, *cutting, *point], [problems, *pictures], **latest)
     for slider in point:
         slider.change(look, [key, number, *point], detail, **latest)
-    shown.pick(pick, [key, *point], [number, detail], **silent)
+    shown.pick(pick, [key, *point], [number, detail, keep], **silent)
     detail.point(aim, None, point, **silent)
-    keep.click(toggle, [key, number, *point], [problems, *pictures], **silent)
+    keep.click(toggle, [key, number], [problems, shown, export, keep], **silent)
 
 
 def _known(held: Held) -> str:
@@ -175,10 +180,13 @@ def _accepted(held: Held, one: HeldSet, place: int) -> Drawing:
 
 
 def _layers(drawing: Drawing) -> list[tuple[str, str]]:
-    named = [(name, f"{h}x{w}") for name, (h, w) in drawing.blocks.items()]
-    return [
-        (f"{name.replace('.transformer_blocks', '').replace('.attentions', '')} ({grid})", name) for name, grid in named
-    ]
+    """`up_blocks.2.attentions.1.transformer_blocks.0` with its grid is "up 2.1.0, 16x16"."""
+    choices = []
+    for name, (height, width) in drawing.blocks.items():
+        where, *rest = name.split(".")
+        number = ".".join(part for part in rest if part.isdecimal())
+        choices.append((f"{where.partition('_')[0]} {number}, {height}x{width}", name))
+    return choices
 
 
 def _times(drawing: Drawing) -> list[tuple[str, int]]:
@@ -195,6 +203,10 @@ def _cutting(one: HeldSet, smoothness: float, sigma: float, layers: Any, reading
     numbers = [n for n in readings if isinstance(n, int) and 0 <= n < len(drawing.readings)]
     blocks = chosen(layers, list(drawing.blocks))
     return Cutting(float(smoothness), float(sigma), tuple(sorted(numbers)), tuple(blocks))
+
+
+def _keep_button(one: HeldSet, at: int) -> Any:
+    return gr.Button(f"{'Reject' if one.kept[at] else 'Keep'} image {at + 1}", visible=True)
 
 
 def _percent(share: Any) -> float:
