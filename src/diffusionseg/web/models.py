@@ -47,12 +47,12 @@ def load_models(
     from diffusionseg.backbone import Backbone
     from diffusionseg.exploitation import DiffusionSeg
 
+    names = [Path(place).expanduser().resolve().name for place in weights]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--weights: several models are named {name!r}; rename a folder")
     backbone = Backbone.from_pretrained(generator, device=device, dtype=dtype) if generator else None
-    models: dict[str, LoadedModel] = {}
-    for place in weights:
-        name = Path(place).expanduser().resolve().name
-        if name in models:
-            raise ValueError(f"--weights {place}: there is already a model named {name!r}; rename its folder")
-        segmenter = DiffusionSeg.from_pretrained(place, device=device, dtype=dtype, backbone=backbone)
-        models[name] = LoadedModel(name, segmenter)
-    return models
+    return {
+        name: LoadedModel(name, DiffusionSeg.from_pretrained(place, device=device, dtype=dtype, backbone=backbone))
+        for name, place in zip(names, weights, strict=True)
+    }
