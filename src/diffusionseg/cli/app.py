@@ -15,6 +15,7 @@ from diffusionseg.cli import (
     predict,
     pretrain,
     pseudolabel,
+    serve,
     status,
     synth,
     train,
@@ -52,6 +53,7 @@ app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("pseudolabel", epilog=pseudolabel.EXAMPLE)(pseudolabel.pseudolabel)
 app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(datasets.datasets, name="datasets", epilog=datasets.EXAMPLE)

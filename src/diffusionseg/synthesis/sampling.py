@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -37,6 +39,18 @@ class Draft:
     """Seed of template and noise."""
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Attention of one group of samples, averaged over some of the U-Net calls."""
+
+    timesteps: tuple[int, ...]
+    """Timesteps of those calls."""
+    fresh: bool
+    """Whether the finished images were read again under fresh noise, and not while they were drawn."""
+    maps: AttentionMaps
+    """The means."""
+
+
 def draft(run_seed: int, index: int, attempt: int, class_name: str) -> Draft:
     """A draft whose seed depends on (run seed, index, attempt) and nothing else."""
     words = np.random.SeedSequence((run_seed, index, attempt)).generate_state(2, np.uint32)
@@ -67,7 +81,7 @@ def check_request(backbone: Backbone, class_names: Sequence[str], config: Synthe
 def synthesize_group(backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig) -> list[SyntheticPair]:
     """Make the pairs of one U-Net call: always `call_size` rows, the last draft repeated where fewer are given."""
     prompts, images, maps = draw_group(backbone, drafts, config)
-    return [_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
+    return [make_pair(d, prompts[i], images[i], maps, i, config) for i, d in enumerate(drafts)]
 
 
 def draw_group(
@@ -78,13 +92,28 @@ def draw_group(
     Rows that are no numbers in a half format are those of the same call in float32. Raises ValueError where that does
     not help.
     """
+    prompts, images, readings = draw_readings(backbone, drafts, config)
+    return prompts, images, reduce(AttentionMaps.merge, (reading.maps for reading in readings))
+
+
+def draw_readings(
+    backbone: Backbone, drafts: Sequence[Draft], config: SynthesisConfig, *, apart: bool = False
+) -> tuple[list[str], NDArray[np.uint8], list[Reading]]:
+    """`draw_group` with its attention in parts: that of the run, and that of the finished images read again.
+
+    `apart` splits further, into each third of the whole run, whatever `attention_window` is, and each of
+    `reread_timesteps`.
+    """
     rows = [*drafts, *[drafts[-1]] * (config.call_size - len(drafts))]
     prompts = [_prompt(d, config) for d in rows]
-    pixels, maps, usable = _draw(backbone, rows, prompts, config)
+    pixels, readings, usable = _draw(backbone, rows, prompts, config, apart)
     if not usable.all() and may_overflow(backbone):
         # Each row from the one or the other call, so that none depends on what became of its neighbours.
-        again, again_maps, again_usable = _draw(in_float32(backbone), rows, prompts, config)
-        pixels, maps = torch.where(usable[:, None, None, None], pixels, again), maps.where(usable, again_maps)
+        again, others, again_usable = _draw(in_float32(backbone), rows, prompts, config, apart)
+        pixels = torch.where(usable[:, None, None, None], pixels, again)
+        readings = [
+            replace(one, maps=one.maps.where(usable, other.maps)) for one, other in zip(readings, others, strict=True)
+        ]
         usable |= again_usable
     if not usable.all():
         raise ValueError(
@@ -92,22 +121,23 @@ def draw_group(
             "download them again"
         )
     images = (pixels.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return prompts, images, maps
+    return prompts, images, readings
 
 
 @torch.no_grad()
 def _draw(
-    backbone: Backbone, rows: Sequence[Draft], prompts: Sequence[str], config: SynthesisConfig
-) -> tuple[Tensor, AttentionMaps, Tensor]:
+    backbone: Backbone, rows: Sequence[Draft], prompts: Sequence[str], config: SynthesisConfig, apart: bool
+) -> tuple[Tensor, list[Reading], Tensor]:
     """Pixels (B, 3, H, W) in 0…1, attention, and which rows (B,) of both are numbers."""
     conditioning = backbone.encode_prompts(prompts, [d.class_name for d in rows])
     side = (config.image_size or backbone.image_size) // backbone.downscale
     start, *fresh = torch.stack([_noises(d.seed, backbone, side, 1 + config.reread_noises) for d in rows], 1)
-    latents, maps = _denoise(backbone, start, conditioning, config)
+    latents, readings = _denoise(backbone, start, conditioning, config, apart)
     if fresh:
-        maps = maps.merge(_reread(backbone, latents, conditioning, fresh, config))
+        readings += _reread(backbone, latents, conditioning, fresh, config, apart)
     pixels = backbone.decode_latents(latents)
-    return pixels, maps, pixels.flatten(1).isfinite().all(1) & maps.usable()
+    usable = torch.stack([pixels.flatten(1).isfinite().all(1), *(reading.maps.usable() for reading in readings)])
+    return pixels, readings, usable.all(0)
 
 
 def _prompt(one: Draft, config: SynthesisConfig) -> str:
@@ -123,13 +153,11 @@ def _noises(seed: int, backbone: Backbone, side: int, count: int) -> Tensor:
 
 
 def _denoise(
-    backbone: Backbone, noise: Tensor, conditioning: Conditioning, config: SynthesisConfig
-) -> tuple[Tensor, AttentionMaps]:
-    """Guided DDIM sampling (Ho & Salimans 2022, eq. 6); returns clean latents and the attention of the window."""
+    backbone: Backbone, noise: Tensor, conditioning: Conditioning, config: SynthesisConfig, apart: bool
+) -> tuple[Tensor, list[Reading]]:
+    """Guided DDIM sampling (Ho & Salimans 2022, eq. 6); returns clean latents and the attention that was read."""
     timesteps = timestep_schedule(config.steps, train_steps=len(backbone.alphas_cumprod))
-    low, high = config.attention_window
-    recorded = {t for i, t in enumerate(timesteps) if low <= (i + 0.5) / config.steps <= high}
-    recorded = recorded or {timesteps[min(int(low * config.steps), config.steps - 1)]}
+    groups = _thirds(timesteps) if apart else [_window(timesteps, config)]
     count = len(noise)
     # Models that were distilled with guidance take its scale as an input and need no unconditional half.
     guided = config.guidance > 1 and not backbone.embeds_guidance
@@ -138,36 +166,71 @@ def _denoise(
         negative = backbone.encode_prompts([config.negative_prompt] * count) if config.negative_prompt else None
         both = Conditioning.concat([negative or backbone.empty_prompt(count), conditioning])
     rows = slice(count, 2 * count) if guided else slice(0, count)
-    tap = AttentionTap(backbone, both, rows=rows, cross_layers=config.cross_layers, self_layers=config.self_layers)
+    taps = [_tap(backbone, both, rows, config) for _ in groups]
 
     def predict(latents: Tensor, timestep: int) -> Tensor:
-        tap.recording = timestep in recorded
+        _record_at(timestep, taps, groups)
         if not guided:
             return backbone.denoise(latents, timestep, both, guidance_scale=config.guidance)
         unconditional, conditional = backbone.denoise(torch.cat([latents, latents]), timestep, both).chunk(2)
         return unconditional + config.guidance * (conditional - unconditional)
 
-    with tap:
+    with ExitStack() as entered:
+        for tap in taps:
+            entered.enter_context(tap)
         *_, (_, clean) = sample(backbone, noise.to(backbone.device), both, timesteps, predict=predict)
-    return clean, tap.maps()
+    return clean, [Reading(tuple(g), False, tap.maps()) for g, tap in zip(groups, taps, strict=True)]
 
 
 def _reread(
-    backbone: Backbone, latents: Tensor, conditioning: Conditioning, noises: Sequence[Tensor], config: SynthesisConfig
-) -> AttentionMaps:
+    backbone: Backbone,
+    latents: Tensor,
+    conditioning: Conditioning,
+    noises: Sequence[Tensor],
+    config: SynthesisConfig,
+    apart: bool,
+) -> list[Reading]:
     """Attention of finished latents (B, C, h, w), noised afresh by each of `noises`, to the same prompts."""
-    tap = AttentionTap(backbone, conditioning, cross_layers=config.cross_layers, self_layers=config.self_layers)
-    with tap:
+    timesteps = config.reread_timesteps
+    groups = [[t] for t in dict.fromkeys(timesteps)] if apart else [list(timesteps)]
+    taps = [_tap(backbone, conditioning, None, config) for _ in groups]
+    with ExitStack() as entered:
+        for tap in taps:
+            entered.enter_context(tap)
         for noise in noises:
-            for t in config.reread_timesteps:
+            for t in timesteps:
+                _record_at(t, taps, groups)
                 noised = add_noise(latents, noise.to(latents), float(backbone.alphas_cumprod[t]))
                 backbone.denoise(noised, t, conditioning, guidance_scale=config.guidance)
-    return tap.maps()
+    return [Reading(tuple(g), True, tap.maps()) for g, tap in zip(groups, taps, strict=True)]
 
 
-def _pair(
+def _window(timesteps: Sequence[int], config: SynthesisConfig) -> list[int]:
+    low, high = config.attention_window
+    inside = [t for i, t in enumerate(timesteps) if low <= (i + 0.5) / config.steps <= high]
+    return inside or [timesteps[min(int(low * config.steps), config.steps - 1)]]
+
+
+def _thirds(timesteps: Sequence[int]) -> list[list[int]]:
+    size = -(-len(timesteps) // 3)
+    return [list(timesteps[start : start + size]) for start in range(0, len(timesteps), size)]
+
+
+def _tap(backbone: Backbone, conditioning: Conditioning, rows: slice | None, config: SynthesisConfig) -> AttentionTap:
+    return AttentionTap(
+        backbone, conditioning, rows=rows, cross_layers=config.cross_layers, self_layers=config.self_layers
+    )
+
+
+def _record_at(timestep: int, taps: Sequence[AttentionTap], groups: Sequence[Sequence[int]]) -> None:
+    for tap, group in zip(taps, groups, strict=True):
+        tap.recording = timestep in group
+
+
+def make_pair(
     one: Draft, prompt: str, image: NDArray[np.uint8], maps: AttentionMaps, row: int, config: SynthesisConfig
 ) -> SyntheticPair:
+    """Cut one row of recorded maps and describe it."""
     cut = cut_row(maps, row, image, config)
     boxes, _ = mask_boxes(cut.pseudo_mask == 255)
     return SyntheticPair(
