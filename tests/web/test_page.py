@@ -51,6 +51,12 @@ def test_the_page_is_served_and_asks_for_nothing_elsewhere(client):
     assert client.get("/config").json()["analytics_enabled"] is False
 
 
+def test_the_api_answers_for_itself_beside_the_page(client):
+    assert client.get("/api/health").json()["status"] == "ok"
+    assert client.get("/api/predict").status_code == 405
+    assert client.get("/api/nothing").json() == {"detail": "Not Found"}
+
+
 @pytest.mark.parametrize(
     "path",
     [
