@@ -53,7 +53,8 @@ def test_the_page_is_served_and_asks_for_nothing_elsewhere(client):
 
 def test_the_api_answers_for_itself_beside_the_page(client):
     assert client.get("/api/health").json()["status"] == "ok"
-    assert client.get("/api/predict").status_code == 405
+    wrong = client.get("/api/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert client.get("/api/nothing").json() == {"detail": "Not Found"}
 
 
