@@ -51,6 +51,13 @@ def test_the_page_is_served_and_asks_for_nothing_elsewhere(client):
     assert client.get("/config").json()["analytics_enabled"] is False
 
 
+def test_the_api_answers_for_itself_beside_the_page(client):
+    assert client.get("/api/health").json()["status"] == "ok"
+    wrong = client.get("/api/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert client.get("/api/nothing").json() == {"detail": "Not Found"}
+
+
 @pytest.mark.parametrize(
     "path",
     [

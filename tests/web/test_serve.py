@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,7 +10,7 @@ import urllib.request
 import pytest
 
 from diffusionseg.demo import photographs
-from diffusionseg.web import check_extra, load_models
+from diffusionseg.web import ServeConfig, check_extra, load_models
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
@@ -25,14 +24,22 @@ def test_two_models_of_one_name_are_refused():
         load_models(["mini", "elsewhere/../mini"])
 
 
-@pytest.mark.slow
-def test_it_serves_until_it_is_told_to_stop(cli, tmp_path):
-    pytest.importorskip("gradio")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = cli(f"serve --port {taken.getsockname()[1]}", tmp_path)
+def test_a_token_that_is_too_short_and_a_port_in_use_are_named(cli, tmp_path):
+    done = cli("serve --token short", tmp_path)
     assert done.returncode == 2
-    assert "choose others" in done.stderr
-    assert cli("serve --token short", tmp_path).returncode == 2
+    assert "--token" in done.stderr
+    pytest.importorskip("uvicorn")
+    from diffusionseg.web.server import listen
+
+    with listen(ServeConfig(), 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"--port {port}: .*choose others"):
+            listen(ServeConfig(), port)
+
+
+@pytest.mark.slow
+def test_it_serves_until_it_is_told_to_stop():
+    pytest.importorskip("gradio")
     token = "a-token-of-some-length"
     server = subprocess.Popen(
         [sys.executable, "-m", "diffusionseg", "serve", "--port", "0", "--device", "cpu", "--json"],

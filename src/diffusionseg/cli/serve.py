@@ -47,7 +47,6 @@ def serve(
     with console.errors_named():
         from diffusionseg.web import ServeConfig, check_extra, load_models
 
-        check_extra()
         settings = ServeConfig(
             host=host,
             token=token,
@@ -59,6 +58,7 @@ def serve(
             job_timeout=job_timeout,
             allow=tuple(allow or ()),
         )
+        check_extra()
         from diffusionseg.web.server import listen, run
 
         with listen(settings, port) as socket:

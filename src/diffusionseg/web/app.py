@@ -14,7 +14,7 @@ from diffusionseg.web.config import ServeConfig
 from diffusionseg.web.desk import Desk
 from diffusionseg.web.errors import add_error_handlers, answers, as_json
 from diffusionseg.web.extra import quiet
-from diffusionseg.web.gate import App, Gate
+from diffusionseg.web.gate import App, Gate, Receive, Scope, Send
 from diffusionseg.web.jobs import Jobs
 from diffusionseg.web.models import LoadedModel
 from diffusionseg.web.predict_api import add_predict
@@ -37,7 +37,6 @@ def create_app(
     """
     config, synthesis = config or ServeConfig(), synthesis or SynthesisConfig()
     desk, jobs = Desk("predict", config.queue), Jobs(config.job_timeout)
-
     closing: list[Any] = [desk, jobs]
 
     @asynccontextmanager
@@ -46,23 +45,22 @@ def create_app(
         for one in closing:
             one.close()
 
-    app = FastAPI(
+    # Their documentation would load scripts from elsewhere.
+    quiet_pages: dict[str, Any] = {"docs_url": None, "redoc_url": None, "lifespan": lifespan}
+    api = FastAPI(
         title="diffusionseg",
         version=__version__,
         summary="Finds the main object in photographs",
-        # Their pages load scripts from elsewhere.
-        docs_url=None,
-        redoc_url=None,
         openapi_url="/api/openapi.json",
-        lifespan=lifespan,
         separate_input_output_schemas=False,
+        **quiet_pages,
     )
-    add_error_handlers(app)
-    add_predict(app, models, config, desk)
-    add_synth(app, models, config, jobs, synthesis)
-    _add_facts(app, models, desk)
+    add_error_handlers(api)
+    add_predict(api, models, config, desk)
+    add_synth(api, models, config, jobs, synthesis)
+    _add_facts(api, models, desk)
     if not page:
-        return Gate(app, config, UPLOADS, _api_only)
+        return Gate(api, config, UPLOADS, lambda scope, _: is_api(scope))
     quiet()
     from diffusionseg.web.page import add_page
     from diffusionseg.web.page.doorway import page_passes
@@ -70,12 +68,20 @@ def create_app(
 
     held = Held(models, config, synthesis, desk)
     closing.append(held)
-    add_page(app, held)
-    return Gate(app, config, UPLOADS, page_passes)
+    site = FastAPI(openapi_url=None, **quiet_pages)
+    add_error_handlers(site)
+    add_page(site, held)
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        # Two applications, or Gradio would answer for what the API refuses.
+        await (api if is_api(scope) else site)(scope, receive, send)
+
+    return Gate(both, config, UPLOADS, lambda scope, body: is_api(scope) or page_passes(scope, body))
 
 
-def _api_only(scope: Any, _: bytes) -> bool:
-    return str(scope["path"]).startswith("/api/")
+def is_api(scope: Scope) -> bool:
+    """Whether a request is the API's."""
+    return str(scope.get("path", "")).startswith("/api/")
 
 
 def _add_facts(app: FastAPI, models: dict[str, LoadedModel], desk: Desk) -> None:

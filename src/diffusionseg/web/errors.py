@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {s: {"description": REASONS[s], "content": {"application/json": {"schema": schema}}} for s in statuses}
 
 
-def error_response(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error; those that pass say when to come again."""
     again = {"Retry-After": str(RETRY)} if status in (429, 503) else {}
     return Response(as_json({"detail": reason}), status, {**again, **(headers or {})}, "application/json")
@@ -71,7 +72,7 @@ def add_error_handlers(app: FastAPI) -> None:
         return error_response(422, "; ".join(told)[:1000])
 
     async def http(_: Request, error: Any) -> Response:
-        return error_response(error.status_code, str(error.detail))
+        return error_response(error.status_code, str(error.detail), error.headers)
 
     async def memory(_: Request, error: Any) -> Response:
         return error_response(413, "too large for this server's memory; make it smaller")

@@ -26,10 +26,8 @@ FILES = {"path", "url", "meta", "orig_name"}
 
 
 def page_passes(scope: MutableMapping[str, Any], body: bytes) -> bool:
-    """Whether a request goes through to the API or to the part of Gradio that the page uses."""
+    """Whether a request goes through to the page's own addresses or to the part of Gradio that it uses."""
     path, method = scope["path"], scope["method"]
-    if path.startswith("/api/"):
-        return True
     if ".." in path or "\\" in path or "\0" in path:
         return False
     if (method, path) in EXACT:
