@@ -21,15 +21,12 @@ class Full(Exception):
 class Desk:
     """Runs functions one after the other in a thread of its own.
 
-    One thread for all, because torch keeps a team of threads for every thread that calls it; and because a photograph
-    that is alone in its U-Net call gives the same bits whoever else is waiting.
+    One thread for all, on one core of a CPU: a photograph that is alone in its U-Net call, as `predict` has it, gives
+    the same bits whoever else is waiting.
     """
 
     def __init__(self, name: str, places: int) -> None:
-        threads = torch.get_num_threads()
-        # A new thread takes the number that was set last, which synthesis in another thread may have lowered.
-        self._pool = ThreadPoolExecutor(1, name, initializer=lambda: torch.set_num_threads(threads))
-        self._pool.submit(torch.get_num_threads).result()
+        self._pool = ThreadPoolExecutor(1, name, initializer=lambda: torch.set_num_threads(1))
         self._lock = threading.Lock()
         self._places = places
         self._taken = 0
