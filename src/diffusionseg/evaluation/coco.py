@@ -70,17 +70,28 @@ def read_instances(path: Path) -> dict[str, Any]:
             )
     if not data["images"]:
         raise ValueError(f"{path}: has no images")
-    if not all(type(e["id"]) is int for e in (*data["images"], *data["annotations"])) or not all(
-        isinstance(i["file_name"], str) for i in data["images"]
-    ):
-        raise ValueError(f"{path}: no COCO instances file; ids are whole numbers and file names text")
+    ids = [e["id"] for e in (*data["images"], *data["annotations"])] + [a["image_id"] for a in data["annotations"]]
+    if not all(type(number) is int and 0 <= number < 2**53 for number in ids):
+        raise ValueError(f"{path}: no COCO instances file; ids are whole numbers")
+    if not all(isinstance(image["file_name"], str) for image in data["images"]):
+        raise ValueError(f"{path}: no COCO instances file; file names are text")
     for a in data["annotations"]:
         box = a["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(is_number(v) for v in box):
             raise ValueError(f"{path}: annotation {a['id']}: a bbox is [x, y, width, height]")
         if not is_number(a.get("area", 0)) or type(a.get("iscrowd", 0)) not in (int, bool):
             raise ValueError(f"{path}: annotation {a['id']}: `area` is a number and `iscrowd` 0 or 1")
+    images = [{"id": i["id"], "file_name": i["file_name"]} for i in data["images"]]
+    # All objects are one class; what else is said of them does not count.
     annotations = [
-        {"category_id": 1, "iscrowd": 0, "area": a["bbox"][2] * a["bbox"][3], **a} for a in data["annotations"]
+        {
+            "id": a["id"],
+            "image_id": a["image_id"],
+            "category_id": 1,
+            "bbox": a["bbox"],
+            "area": a.get("area", a["bbox"][2] * a["bbox"][3]),
+            "iscrowd": int(a.get("iscrowd", 0)),
+        }
+        for a in data["annotations"]
     ]
-    return {**data, "annotations": annotations, "categories": data.get("categories") or [{"id": 1, "name": "object"}]}
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "object"}]}
