@@ -1,6 +1,7 @@
 """Wrong usage and wrong input: exit status, messages, and nothing lost."""
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -143,3 +144,14 @@ def test_a_full_disk_under_the_report_or_stdout_is_a_message_and_no_traceback(cl
         )
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert "the result cannot be written to stdout (No space left on device)" in done.stderr
+
+
+def test_names_of_files_that_are_no_text_are_printed(cli, tmp_path):
+    (tmp_path / "masks").mkdir()
+    try:
+        (tmp_path / "masks" / os.fsdecode(b"k\xe4fer.png")).write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    done = cli("datasets check masks", tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert r"k\udce4fer.png: " in done.stdout

@@ -357,3 +357,12 @@ def test_what_cannot_be_written_is_named_and_leaves_nothing(error, tmp_path, mon
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
     with pytest.raises(FileNotFoundError, match=r"'/nowhere/b'"), whole_file(tmp_path / "a.png"):
         Path("/nowhere/b").read_bytes()
+
+
+def test_names_of_files_that_are_no_text_are_kept(tmp_path):
+    name = os.fsdecode(b"k\xe4fer.jpg")
+    odd = Sample(0, sample(0).files, {"source": name})
+    write_shard(tmp_path, 0, [odd], {"unreadable": [name]})
+    assert list(read_shards(tmp_path)) == [odd]
+    assert read_sidecar(tmp_path, 0)["unreadable"] == [name]
+    assert b"k\\udce4fer.jpg" in shard_path(tmp_path, 0).with_suffix(".json").read_bytes()

@@ -46,3 +46,9 @@ def test_instances(place, predicted, annotated, both):
         evaluate_coco(place, place / "instances.json", allow_missing=True)
 
     refused_by_name(look, ValueError, place / "predictions.jsonl", place / "instances.json")
+
+
+def test_names_that_are_no_text_have_intervals_too(place):
+    for name, record in (("predictions.jsonl", PREDICTED), ("boxes.jsonl", ANNOTATED)):
+        (place / name).write_text(json.dumps({**record, "image": "\udce4.jpg"}))
+    assert evaluate_boxes(place, place / "boxes.jsonl", intervals=True)["corloc"] == 1

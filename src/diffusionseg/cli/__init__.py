@@ -3,11 +3,15 @@
 
 def main() -> None:
     """Entry point of `diffusionseg` and `python -m diffusionseg`."""
+    import io
     import os
     import sys
 
     from diffusionseg.cli.app import app
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except OSError as error:

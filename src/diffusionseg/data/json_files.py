@@ -12,7 +12,12 @@ from diffusionseg.data.atomic import errors_of
 
 def json_bytes(value: dict[str, Any]) -> bytes:
     """The same bytes for the same value, readable by people."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return encoded(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def encoded(text: str) -> bytes:
+    """JSON as UTF-8. Names of files may hold bytes that are none, which become JSON's own escapes."""
+    return text.encode(errors="backslashreplace")
 
 
 def append_json_line(path: Path, value: dict[str, Any]) -> None:

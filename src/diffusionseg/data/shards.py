@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from diffusionseg.data.json_files import json_bytes
+from diffusionseg.data.json_files import encoded, json_bytes
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.store import Store
 from diffusionseg.data.tar_members import tar_members
@@ -98,7 +98,7 @@ def _pack(samples: Iterable[Sample]) -> tuple[bytes, int]:
     buffer, count, last = io.BytesIO(), 0, -1
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for sample in samples:
-            meta = json.dumps(sample.meta, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+            meta = encoded(json.dumps(sample.meta, sort_keys=True, ensure_ascii=False, allow_nan=False))
             contents = {**sample.files, "json": meta}
             if set(contents) - set(PARTS) or REQUIRED - set(contents):
                 raise ShardError(f"sample {sample.index:09d}: has the parts {', '.join(sorted(contents))}")
@@ -123,7 +123,11 @@ def read_sidecar(where: Where, number: int) -> dict[str, Any]:
         raise ShardError(f"{error}; {remedy}") from error
     samples, sha256, rejects = sidecar.get("samples"), sidecar.get("sha256"), sidecar.get("rejects", {})
     numbers = [samples, *rejects.values()] if isinstance(rejects, dict) else [None]
-    if not isinstance(sha256, str) or not all(type(n) is int and 0 <= n < 10**9 for n in numbers):
+    if (
+        not isinstance(sha256, str)
+        or not sha256.isascii()
+        or not all(type(n) is int and 0 <= n < 10**9 for n in numbers)
+    ):
         raise ShardError(f"{store.address(sidecar_name(number))}: does not say what its shard holds; {remedy}")
     return {"rejects": {}, **sidecar}
 

@@ -79,7 +79,7 @@ def read_instances(path: Path) -> dict[str, Any]:
         box = a["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(is_number(v) for v in box):
             raise ValueError(f"{path}: annotation {a['id']}: a bbox is [x, y, width, height]")
-        if not is_number(a.get("area", 0)) or type(a.get("iscrowd", 0)) not in (int, bool):
+        if not is_number(a.get("area", 0)) or a.get("iscrowd", 0) not in (0, 1):
             raise ValueError(f"{path}: annotation {a['id']}: `area` is a number and `iscrowd` 0 or 1")
     images = [{"id": i["id"], "file_name": i["file_name"]} for i in data["images"]]
     # All objects are one class; what else is said of them does not count.

@@ -28,7 +28,7 @@ _CUMULATIVE = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(MAX_WEI
 
 def weights(seed: int, key: str, replicates: int) -> NDArray[np.int64]:
     """How often the image `key` counts in each replicate, Poisson(1) distributed: (replicates,)."""
-    digest = hashlib.shake_256(f"{seed}\0{key}".encode()).digest(4 * replicates)
+    digest = hashlib.shake_256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest(4 * replicates)
     uniform = (np.frombuffer(digest, dtype="<u4") + 0.5) / 2**32
     return np.searchsorted(_CUMULATIVE, uniform).astype(np.int64)
 
@@ -72,7 +72,9 @@ class Bootstrap:
             self._settle()
         self.counts += weight
         self.images += 1
-        self.seen = (self.seen + int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])) % 2**64
+        self.seen = (
+            self.seen + int.from_bytes(hashlib.sha256(key.encode(errors="surrogatepass")).digest()[:8])
+        ) % 2**64
 
     def merge(self, other: Bootstrap) -> None:
         """Add other images seen with the same seed and measures; ValueError for others."""

@@ -40,7 +40,7 @@ class PhotoList:
         self.chosen = np.sort(places)
         parts = [file.relative.as_posix() for file in self.files]
         parts += [f"{table.name}:{number}" for table, number in zip(self.tables, rows, strict=True)]
-        self.sha256 = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        self.sha256 = hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
         """Over the names of all files and the number of rows of all tables."""
 
     def __len__(self) -> int:
