@@ -125,23 +125,23 @@ def test_errors_that_are_our_own_are_not_hidden():
         raise RuntimeError("shapes do not fit")
 
 
-def test_a_full_disk_under_the_report_or_stdout_is_a_message_and_no_traceback(cli, tmp_path):
+def test_a_full_disk_under_the_report_or_stdout_is_a_message_and_no_traceback(tmp_path):
     for folder in ("pred", "masks"):
         (tmp_path / folder).mkdir()
         Image.new("L", (40, 30), 255).save(tmp_path / folder / f"a{'.saliency' * (folder == 'pred')}.png")
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))  # noqa: E731
-    done = cli("eval --pred pred --masks masks --report R", tmp_path, preexec_fn=limit)
+    command = [sys.executable, "-m", "diffusionseg", "eval", "--pred", "pred", "--masks", "masks"]
+    done = subprocess.run(
+        [*command, "--report", "R"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert re.search(r"File too large: 'R/\S+'", done.stderr)
     assert not list(tmp_path.rglob(".*"))
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "diffusionseg", "eval", "--pred", "pred", "--masks", "masks", "--json"],
-            cwd=tmp_path,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        done = subprocess.run([*command, "--json"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert "the result cannot be written to stdout (No space left on device)" in done.stderr
 
