@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -16,7 +17,7 @@ from diffusionseg.exports.config import ExportConfig
 from diffusionseg.exports.items import ClassNames, Item
 
 
-class Writer:
+class Writer(ABC):
     """Writes images one by one below a folder that is nobody else's."""
 
     def __init__(self, root: Path, config: ExportConfig, classes: ClassNames) -> None:
@@ -31,14 +32,14 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.files.close()
 
-    def start(self) -> None:
+    def start(self) -> None:  # noqa: B027 - most formats have none
         """Open what is written to all along."""
 
+    @abstractmethod
     def add(self, item: Item) -> int:
         """Write an image; the number of its objects. Raises ImageError, and has then written nothing of it."""
-        raise NotImplementedError
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - some formats need nothing
         """Write what needs all images to be known."""
 
     def open(self, name: str) -> TextIO:
