@@ -22,7 +22,7 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.data import find_pairs, read_image, read_shards
 from diffusionseg.evaluation import SaliencyAccumulator
 from diffusionseg.exploitation import DecoderConfig, DiffusionSeg, FeatureConfig, TrainConfig, train
-from diffusionseg.exploitation.predict import make_prediction
+from diffusionseg.prediction.predict import make_prediction
 from diffusionseg.synthesis.gate import GateConfig, Quality, reject_reason
 
 VARIANTS = {

@@ -46,8 +46,8 @@ from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_boxes, 
 from diffusionseg.evaluation import SaliencyAccumulator
 from diffusionseg.exploitation import DiffusionSeg, TrainConfig, train
 from diffusionseg.exploitation.identity import describe_pairs
-from diffusionseg.exploitation.settings import differing, to_json
 from diffusionseg.masks import mask_boxes, refine
+from diffusionseg.prediction.settings import differing, to_json
 from diffusionseg.pretraining.judge import centre_box
 from diffusionseg.pretraining.photo_attention import photo_attention
 from diffusionseg.synthesis import SynthesisConfig

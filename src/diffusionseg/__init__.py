@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
     from diffusionseg.backbone import Backbone
     from diffusionseg.data import read_image
-    from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, PredictConfig, Prediction, TrainConfig, train
+    from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, TrainConfig, train
+    from diffusionseg.prediction import PredictConfig, Prediction
+    from diffusionseg.segmenters import load_segmenter
+    from diffusionseg.student import Student
     from diffusionseg.synthesis import SynthesisConfig, SyntheticPair, synthesize
 
 _ROOMS = {
@@ -22,12 +25,14 @@ _ROOMS = {
     "Backbone": "backbone",
     "DiffusionSeg": "exploitation",
     "FeatureConfig": "exploitation",
-    "PredictConfig": "exploitation",
-    "Prediction": "exploitation",
+    "PredictConfig": "prediction",
+    "Prediction": "prediction",
+    "Student": "student",
     "SynthesisConfig": "synthesis",
     "SyntheticPair": "synthesis",
     "TrainConfig": "exploitation",
     "attention_cut": "attentioncut",
+    "load_segmenter": "segmenters",
     "read_image": "data",
     "synthesize": "synthesis",
     "train": "exploitation",
@@ -40,11 +45,13 @@ __all__ = [
     "FeatureConfig",
     "PredictConfig",
     "Prediction",
+    "Student",
     "SynthesisConfig",
     "SyntheticPair",
     "TrainConfig",
     "__version__",
     "attention_cut",
+    "load_segmenter",
     "read_image",
     "synthesize",
     "train",

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given
 from safetensors.torch import load_file, save_file
 
-from diffusionseg.backbone import Backbone, BackboneLoadError, OutOfMemory, overflow
+from diffusionseg.backbone import Backbone, BackboneLoadError, overflow
 from diffusionseg.backbone.loading import _check_weights
-from diffusionseg.backbone.memory import Room, ran_out, unless_out_of_memory
 from diffusionseg.backbone.random_models import tiny_backbone
+from diffusionseg.memory import OutOfMemory, Room, ran_out, unless_out_of_memory
 from hostile import damaged, few, refused_by_name
 
 UNET = "unet/diffusion_pytorch_model.safetensors"

@@ -10,7 +10,7 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.exploitation import DiffusionSeg
 
 LIMIT_MB = 60
-FOLDERS = (mini.model_path(), *map(mini.decoder_path, mini.DECODERS))
+FOLDERS = (mini.model_path(), *map(mini.weights_path, mini.WEIGHTS))
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def test_every_class_has_a_span_of_its_own_words(backbone):
         backbone.encode_prompts([f"a photo of a {name}"], [name])
 
 
-@pytest.mark.parametrize("name", mini.DECODERS)
+@pytest.mark.parametrize("name", mini.WEIGHTS)
 def test_the_decoders_were_trained_on_this_generator(name, backbone):
-    described = json.loads((mini.decoder_path(name) / "config.json").read_text())["backbone"]
+    described = json.loads((mini.weights_path(name) / "config.json").read_text())["backbone"]
     assert described == {"name": "mini", "fingerprint": backbone.fingerprint}
     DiffusionSeg.from_pretrained(name, backbone=backbone)
 

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from diffusionseg.attentioncut import ColourCutConfig
-from diffusionseg.backbone import OutOfMemory
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, StoredPairs, open_store, read_shards
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
-from diffusionseg.exploitation.predict import make_prediction
+from diffusionseg.memory import OutOfMemory
+from diffusionseg.prediction.predict import make_prediction
 from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
 from diffusionseg.pseudolabels.photos import PhotoList
 from diffusionseg.pseudolabels.run import label

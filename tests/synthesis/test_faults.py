@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from diffusionseg.backbone import OutOfMemory, overflow
+from diffusionseg.backbone import overflow
 from diffusionseg.backbone.random_models import tiny_backbone
+from diffusionseg.memory import OutOfMemory
 from diffusionseg.synthesis import GateConfig, SynthesisConfig, fill_places, places, sampling, synthesize_set
 from diffusionseg.synthesis.sampling import draft, synthesize_group
 from hostile import contents, full_disk

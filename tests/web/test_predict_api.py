@@ -12,7 +12,7 @@ from PIL import Image
 
 import picture_zoo
 from diffusionseg.demo import photographs
-from diffusionseg.exploitation import PICTURES, predict_folder
+from diffusionseg.prediction import PICTURES, predict_folder
 
 RAW = {"Content-Type": "application/octet-stream"}
 

@@ -5,7 +5,7 @@ from diffusionseg.backbone.attention_maps import AttentionMaps
 from diffusionseg.backbone.attention_tap import AttentionTap
 from diffusionseg.backbone.conditioning import Conditioning
 from diffusionseg.backbone.device import computes_bfloat16, resolve_device, resolve_dtype
-from diffusionseg.backbone.errors import BackboneLoadError, DeviceUnavailableError, OutOfMemory
+from diffusionseg.backbone.errors import BackboneLoadError, DeviceUnavailableError
 from diffusionseg.backbone.feature_tap import FeatureTap
 from diffusionseg.backbone.inversion import invert, sample
 from diffusionseg.backbone.model import Backbone
@@ -19,7 +19,6 @@ __all__ = [
     "Conditioning",
     "DeviceUnavailableError",
     "FeatureTap",
-    "OutOfMemory",
     "attention_layers",
     "computes_bfloat16",
     "invert",

@@ -7,7 +7,3 @@ class BackboneLoadError(OSError):
 
 class DeviceUnavailableError(ValueError):
     """A device was asked for by name and this machine does not have it."""
-
-
-class OutOfMemory(MemoryError):
-    """There is not enough memory for a single thing at a time; the message names the remedy."""

@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from diffusionseg.backbone.errors import BackboneLoadError
-from diffusionseg.backbone.memory import ran_out
 from diffusionseg.backbone.progress import without_progress_bars
 from diffusionseg.backbone.source import weight_files, weight_variant
+from diffusionseg.memory import ran_out
 
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 

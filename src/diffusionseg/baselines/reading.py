@@ -16,7 +16,8 @@ from torch import Tensor
 from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone, Conditioning, FeatureTap, attention_layers
 from diffusionseg.backbone.schedule import add_noise
 from diffusionseg.exploitation import DiffusionSeg
-from diffusionseg.exploitation.features import as_tensor, squeeze
+from diffusionseg.exploitation.features import as_tensor
+from diffusionseg.prediction.squeeze import squeeze
 from diffusionseg.synthesis.prompts import make_prompt
 
 Taken = TypeVar("Taken")

@@ -9,6 +9,7 @@ from diffusionseg.cli import (
     compare,
     datasets,
     demo,
+    distill,
     doctor,
     evaluate,
     export,
@@ -47,6 +48,7 @@ def root(
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("synth", epilog=synth.EXAMPLE)(synth.synth)
 app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("distill", epilog=distill.EXAMPLE)(distill.distill)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)

@@ -88,6 +88,13 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
 Weights = Annotated[
     str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
 ]
+AnyWeights = Annotated[
+    str,
+    typer.Option(
+        help="'mini', 'mini-synthetic', 'student' (small, without generator), 'student-int8', a folder written by "
+        "train or distill, or a hub id."
+    ),
+]
 OtherModel = Annotated[
     str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
 ]

@@ -12,7 +12,7 @@ from diffusionseg.cli import console, options
 from diffusionseg.cli.run_log import run_log
 
 if TYPE_CHECKING:
-    from diffusionseg.exploitation import Dealt
+    from diffusionseg.prediction import Dealt
 
 EXAMPLE = "Example: diffusionseg predict photos --type mask --type rgba --out predictions"
 
@@ -31,7 +31,7 @@ def predict(
         ),
     ] = None,
     config: options.Config = None,
-    weights: options.Weights = "mini",
+    weights: options.AnyWeights = "mini",
     model: options.OtherModel = None,
     type: Annotated[
         list[str] | None,
@@ -73,19 +73,16 @@ def predict(
         if bool(inputs) == (list is not None):
             raise ValueError("give photographs or folders, or --list FILE")
         chosen = parse_engine(engine, workers)
-        from diffusionseg.backbone import Backbone
-        from diffusionseg.exploitation import DiffusionSeg, predict_folder
+        from diffusionseg.prediction import predict_folder
+        from diffusionseg.segmenters import load_segmenter
 
-        number_format = options.dtype_name(dtype)
-        backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
-        segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
+        segmenter = load_segmenter(weights, model=model, device=device, dtype=options.dtype_name(dtype))
         given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
         settings = segmenter.predict_config
         if prior is not None:
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)
         settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
-        names = {"generator": segmenter.backbone.fingerprint, "decoder": segmenter.fingerprint}
-        journal.start("predict", asked, settings=asdict(settings), model=names)
+        journal.start("predict", asked, settings=asdict(settings), model=segmenter.names())
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             units = 0

@@ -16,7 +16,7 @@ def serve(
     config: options.Config = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="Decoder: 'mini' (default), 'mini-synthetic', a folder, or a hub id; repeatable."),
+        typer.Option(help="'mini' (default), 'mini-synthetic', 'student', a folder, or a hub id; repeatable."),
     ] = None,
     model: options.OtherModel = None,
     host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's own need a --token.")] = (

@@ -11,7 +11,7 @@ from diffusionseg.baselines import METHODS, REFINEMENTS
 from diffusionseg.comparison.config import CompareConfig
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
 from diffusionseg.exploitation import DiffusionSeg
-from diffusionseg.exploitation.settings import differing, to_json
+from diffusionseg.prediction.settings import differing, to_json
 
 SETTINGS, SECONDS = "settings.json", "seconds.jsonl"
 

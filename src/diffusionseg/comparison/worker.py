@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffusionseg.backbone.memory import ran_out
 from diffusionseg.baselines import METHODS, Reading, Refiner
 from diffusionseg.comparison.config import CompareConfig, ModelSource
 from diffusionseg.data import read_image, whole_file
@@ -23,6 +22,7 @@ from diffusionseg.evaluation.protocols import saliency_protocol
 from diffusionseg.evaluation.results import saliency_results
 from diffusionseg.exploitation import DiffusionSeg
 from diffusionseg.masks import saliency_picture
+from diffusionseg.memory import ran_out
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from PIL import Image
 from diffusionseg import __version__
 from diffusionseg.data import Sample
 from diffusionseg.demo.sheet import prediction_views
-from diffusionseg.exploitation import Prediction
+from diffusionseg.prediction import Prediction
 from diffusionseg.synthesis import SetSummary, attention_picture, mask_overlay
 
 STYLE = """

@@ -13,8 +13,9 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.data import atomic_write, read_image, read_shards, whole_file
 from diffusionseg.demo.report import Page, page_html
 from diffusionseg.demo.sheet import photo_sheet
-from diffusionseg.exploitation import DiffusionSeg, Prediction, TrainConfig, train
+from diffusionseg.exploitation import DiffusionSeg, TrainConfig, train
 from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
+from diffusionseg.prediction import Prediction
 from diffusionseg.synthesis import SynthesisConfig, synthesize_set
 
 Report = Callable[[str, int, int], None]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from diffusionseg.exploitation import Prediction
 from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
+from diffusionseg.prediction import Prediction
 
 HEIGHT = 150
 """Height of a row in pixels."""

@@ -7,9 +7,9 @@ from pathlib import Path
 NAME = "mini"
 """Name that stands for the embedded model wherever a model is asked for."""
 
-DECODERS = {NAME: "decoder", "mini-synthetic": "decoder-synthetic"}
-"""Folders of its decoders: the default, which was also trained on photographs that the other one labelled
-(self-training), and the one of the paper's method, trained on synthetic pairs alone."""
+WEIGHTS = {NAME: "decoder", "mini-synthetic": "decoder-synthetic"}
+"""Folders of what predicts: the default decoder, which was also trained on photographs that the next one labelled
+(self-training), the one of the paper's method, trained on synthetic pairs alone."""
 
 
 def model_path() -> Path:
@@ -17,9 +17,9 @@ def model_path() -> Path:
     return Path(__file__).parent / "generator"
 
 
-def decoder_path(name: str = NAME) -> Path:
-    """Folder of a decoder in `DECODERS`: `config.json` and `decoder.safetensors`."""
-    return Path(__file__).parent / DECODERS[name]
+def weights_path(name: str = NAME) -> Path:
+    """Folder of one of `WEIGHTS`: `config.json` and `decoder.safetensors` or `student.onnx`."""
+    return Path(__file__).parent / WEIGHTS[name]
 
 
 def class_names() -> tuple[str, ...]:

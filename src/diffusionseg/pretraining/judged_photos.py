@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffusionseg.data import ImageBoxes, LayoutError, ObjectBox, read_boxes, read_image
 from diffusionseg.evaluation.corloc import box_area
-from diffusionseg.exploitation.features import squeeze
+from diffusionseg.prediction.squeeze import squeeze
 from diffusionseg.pretraining.judge_config import JudgeConfig
 from diffusionseg.pretraining.photos import Photos, square
 

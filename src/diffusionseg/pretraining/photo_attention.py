@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from diffusionseg.backbone import AttentionMaps, AttentionTap, Backbone
 from diffusionseg.backbone.schedule import add_noise
-from diffusionseg.exploitation.features import as_tensor, squeeze
+from diffusionseg.exploitation.features import as_tensor
+from diffusionseg.prediction.squeeze import squeeze
 from diffusionseg.synthesis.prompts import make_prompt
 
 PROMPT = "a photo of {article} {name}"

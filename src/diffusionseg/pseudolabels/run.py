@@ -34,8 +34,9 @@ from diffusionseg.data import (
     write_shard,
 )
 from diffusionseg.evaluation import mask_iou
-from diffusionseg.exploitation import DiffusionSeg, Prediction
+from diffusionseg.exploitation import DiffusionSeg
 from diffusionseg.masks import mask_boxes, saliency_picture
+from diffusionseg.prediction import Prediction
 from diffusionseg.pseudolabels.config import PseudolabelConfig
 from diffusionseg.pseudolabels.photos import Photo, PhotoList
 from diffusionseg.synthesis.gate import measure, reject_reason

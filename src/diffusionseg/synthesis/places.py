@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from diffusionseg.backbone import Backbone
-from diffusionseg.backbone.memory import Room, give_back, ran_out
 from diffusionseg.backbone.threads import available_cores, side_by_side
+from diffusionseg.memory import Room, give_back, ran_out
 from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import reject_reason
 from diffusionseg.synthesis.pair import SyntheticPair

@@ -99,15 +99,18 @@ def _add_facts(app: FastAPI, models: dict[str, LoadedModel], desk: Desk) -> None
 
 
 def _described(model: LoadedModel) -> dict[str, Any]:
-    backbone = model.segmenter.backbone
-    return {
-        "name": model.name,
-        "fingerprint": model.segmenter.fingerprint,
-        "generator": backbone.fingerprint,
-        "image_size": backbone.image_size,
-        "device": backbone.device.type,
-        "dtype": str(backbone.dtype).removeprefix("torch."),
-    }
+    segmenter, backbone = model.segmenter, model.generator
+    drawing = (
+        {}
+        if backbone is None
+        else {
+            "generator": backbone.fingerprint,
+            "image_size": backbone.image_size,
+            "device": backbone.device.type,
+            "dtype": str(backbone.dtype).removeprefix("torch."),
+        }
+    )
+    return {"name": model.name, "fingerprint": segmenter.fingerprint, **drawing}
 
 
 def _json(values: Any) -> Response:

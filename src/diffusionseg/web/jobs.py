@@ -162,7 +162,7 @@ class Jobs:
 def make_set(request: SetRequest, report: Callable[[Filled], None]) -> tuple[int, bytes]:
     """Make a set as `diffusionseg synth` would; the number of its pairs and its folder as a zip archive."""
     with tempfile.TemporaryDirectory(prefix="diffusionseg-set-") as folder:
-        backbone, names = request.model.segmenter.backbone, request.class_names
+        backbone, names = request.model.drawing_generator(), request.class_names
         summary = synthesize_set(
             backbone,
             names,

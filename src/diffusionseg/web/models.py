@@ -10,49 +10,67 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from diffusionseg.backbone import Backbone
-    from diffusionseg.exploitation import DiffusionSeg
+    from diffusionseg.prediction import Segmenter
     from diffusionseg.synthesis import SynthesisConfig
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A decoder with its generator, under the name that clients see."""
+    """A decoder with its generator, or a student, under the name that clients see."""
 
     name: str
     """Last part of what was given as --weights."""
-    segmenter: DiffusionSeg
-    """Decoder and generator."""
+    segmenter: Segmenter
+    """What predicts."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the tokenizers of `_reader` work."""
     _reader: list[Backbone] = field(default_factory=list)
     """The generator for checking class names; tokenizers hold state, so the working one is left alone."""
 
+    @property
+    def generator(self) -> Backbone | None:
+        """What draws; None for a student, which has none."""
+        from diffusionseg.exploitation import DiffusionSeg
+
+        return self.segmenter.backbone if isinstance(self.segmenter, DiffusionSeg) else None
+
+    def drawing_generator(self) -> Backbone:
+        """The generator. Raises ValueError where there is none."""
+        generator = self.generator
+        if generator is None:
+            raise ValueError(f"{self.name} has no generator to draw with; choose another model")
+        return generator
+
     def check_classes(self, names: Sequence[str], config: SynthesisConfig) -> None:
-        """Raise ValueError naming a class that the generator's prompt cannot hold."""
+        """Raise ValueError naming a class that the generator's prompt cannot hold, or where there is no generator."""
         from diffusionseg.synthesis import check_request
 
+        generator = self.drawing_generator()
         with self._lock:
             if not self._reader:
-                self._reader.append(self.segmenter.backbone.replica())
+                self._reader.append(generator.replica())
             check_request(self._reader[0], names, config)
 
 
 def load_models(
     weights: Sequence[str], generator: str | None = None, *, device: str = "auto", dtype: str | None = None
 ) -> dict[str, LoadedModel]:
-    """Load decoders (`mini`, `mini-synthetic`, folders, hub ids), by name; a `generator` given serves all of them.
+    """Load decoders and students as `load_segmenter` does, by name; a `generator` given serves all decoders.
 
-    Raises ValueError for two decoders of one name, and what `DiffusionSeg.from_pretrained` raises.
+    Raises ValueError for two of one name, and what `load_segmenter` raises.
     """
     from diffusionseg.backbone import Backbone
-    from diffusionseg.exploitation import DiffusionSeg
+    from diffusionseg.segmenters import is_student, load_segmenter
 
     names = [Path(place).expanduser().resolve().name for place in weights]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"--weights: several models are named {name!r}; rename a folder")
     backbone = Backbone.from_pretrained(generator, device=device, dtype=dtype) if generator else None
-    return {
-        name: LoadedModel(name, DiffusionSeg.from_pretrained(place, device=device, dtype=dtype, backbone=backbone))
-        for name, place in zip(names, weights, strict=True)
-    }
+
+    def load(place: str) -> Segmenter:
+        if is_student(place):
+            return load_segmenter(place)
+        return load_segmenter(place, model=backbone, device=device, dtype=dtype)
+
+    return {name: LoadedModel(name, load(place)) for name, place in zip(names, weights, strict=True)}

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from diffusionseg.data import ImageError, read_image
-from diffusionseg.exploitation import PICTURES, PredictConfig, Prediction, prediction_picture, prediction_record
+from diffusionseg.prediction import PICTURES, PredictConfig, Prediction, prediction_picture, prediction_record
 from diffusionseg.web.body import Refused
 from diffusionseg.web.models import LoadedModel
 

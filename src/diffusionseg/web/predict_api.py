@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 
-from diffusionseg.exploitation import PredictConfig, prediction_record
+from diffusionseg.prediction import PredictConfig, prediction_record
 from diffusionseg.web.body import FIELD, Refused, read_upload
 from diffusionseg.web.config import ServeConfig
 from diffusionseg.web.desk import Desk

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from diffusionseg.exploitation import PredictConfig, Prediction, decide, refined
 from diffusionseg.masks import cutout
+from diffusionseg.prediction import PredictConfig, Prediction, decide, refined
 from diffusionseg.web.body import Refused
 from diffusionseg.web.models import LoadedModel
 

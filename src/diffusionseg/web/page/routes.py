@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from diffusionseg.exploitation import PICTURES, prediction_record
+from diffusionseg.prediction import PICTURES, prediction_record
 from diffusionseg.web.body import Refused, read_upload
 from diffusionseg.web.errors import as_json, model_named
 from diffusionseg.web.page.held import Held, Report

@@ -11,8 +11,8 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from diffusionseg.exploitation import PICTURES, Prediction
 from diffusionseg.masks import mask_picture, overlay, saliency_picture
+from diffusionseg.prediction import PICTURES, Prediction
 from diffusionseg.web.page.held import Held, asset, explained
 from diffusionseg.web.page.held_photo import BACKGROUNDS, on_background, settings
 from diffusionseg.web.page.views import alert, before_after, figure, link, shrunk

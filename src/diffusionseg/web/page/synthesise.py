@@ -145,7 +145,7 @@ def synthesise_tab(held: Held) -> None:
 
 
 def _known(held: Held) -> str:
-    generators = {model.segmenter.backbone.name for model in held.models.values()}
+    generators = {model.generator.name for model in held.models.values() if model.generator is not None}
     return f"mini was trained on {', '.join(mini.class_names())}" if mini.NAME in generators else ""
 
 
@@ -172,7 +172,7 @@ def _filled(held: Held, one: HeldSet, places: range) -> Iterator[str | None]:
 def _accepted(held: Held, one: HeldSet, place: int) -> Drawing:
     """The first image of a place that the quality gate lets pass, or the last that was tried."""
     for attempt in range(one.config.attempts):
-        work = partial(draw, one.model.segmenter.backbone, one.class_names, place, one.seed, attempt, one.config)
+        work = partial(draw, one.model.drawing_generator(), one.class_names, place, one.seed, attempt, one.config)
         drawing = held.drawing.call(work, held.config.timeout)
         if reject_reason(one.usual_pair(drawing).quality, one.config.gate) is None:
             break

@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from diffusionseg.exploitation.predict import Prediction
 from diffusionseg.masks import cutout, mask_picture, overlay, saliency_picture
+from diffusionseg.prediction.predict import Prediction
 
 PICTURES = ("saliency", "mask", "rgba", "overlay")
 """Kinds of picture that a prediction can be written as."""

@@ -9,14 +9,14 @@ from typing import Any
 
 from diffusionseg.data import claimed, json_bytes, output_of, read_json_object
 from diffusionseg.engine import LOCAL, Engine, check_engine
-from diffusionseg.exploitation.finding import find_photographs
-from diffusionseg.exploitation.model import DiffusionSeg
-from diffusionseg.exploitation.photo_run import Dealt, PhotoRun
-from diffusionseg.exploitation.photo_work import SETTINGS, PhotoPlan, loading_worker, remove_pictures, shared_worker
-from diffusionseg.exploitation.pictures import PICTURES
-from diffusionseg.exploitation.predict import PredictConfig
-from diffusionseg.exploitation.records import RECORDS, drop_superseded, whole_lines, written_anew
-from diffusionseg.exploitation.settings import differing, to_json
+from diffusionseg.prediction.finding import find_photographs
+from diffusionseg.prediction.photo_run import Dealt, PhotoRun
+from diffusionseg.prediction.photo_work import SETTINGS, PhotoPlan, loading_worker, remove_pictures, shared_worker
+from diffusionseg.prediction.pictures import PICTURES
+from diffusionseg.prediction.predict import PredictConfig
+from diffusionseg.prediction.records import RECORDS, drop_superseded, whole_lines, written_anew
+from diffusionseg.prediction.segmenter import Segmenter
+from diffusionseg.prediction.settings import differing, to_json
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FolderSummary:
 
 
 def predict_folder(
-    model: DiffusionSeg,
+    model: Segmenter,
     inputs: Sequence[Path],
     out: Path,
     *,
@@ -84,7 +84,7 @@ def predict_folder(
             _clear(out)
         _check_settings(out, described)
         with PhotoRun(photographs, plan, said) as run:
-            run.predict(engine, make_worker, int(model.backbone.device.type == "cuda"))
+            run.predict(engine, make_worker, model.gpus)
         if run.superseded:
             drop_superseded(out / RECORDS)
     return FolderSummary(run.found, run.predicted, run.skipped, tuple(run.errors))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from diffusionseg.data import InputImage, OutputNames, append_json_line, output_of
 from diffusionseg.engine import Engine, Failure, MakeWorker, WorkerLost, run_units
-from diffusionseg.exploitation.finding import Photographs
-from diffusionseg.exploitation.photo_work import PhotoPlan, PhotoTask, picture_paths, source_of
-from diffusionseg.exploitation.records import RECORDS, Record, RecordIndex, end_last_line
+from diffusionseg.prediction.finding import Photographs
+from diffusionseg.prediction.photo_work import PhotoPlan, PhotoTask, picture_paths, source_of
+from diffusionseg.prediction.records import RECORDS, Record, RecordIndex, end_last_line
 
 UNIT = 32
 """Photographs that a worker gets at a time."""

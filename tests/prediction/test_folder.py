@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
-from diffusionseg.exploitation import predict_folder as predict
+from diffusionseg.prediction import predict_folder as predict
 
 FEATURES = FeatureConfig(timesteps=(50,))
 

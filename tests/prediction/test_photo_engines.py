@@ -28,14 +28,12 @@ from diffusionseg.exploitation import (
     DiffusionSeg,
     FeatureConfig,
     extract_features,
-    photo_run,
-    photo_work,
-    predict_folder,
 )
-from diffusionseg.exploitation.finding import Photographs
 from diffusionseg.exploitation.model_copy import ModelCopy
-from diffusionseg.exploitation.photo_run import PhotoRun
-from diffusionseg.exploitation.photo_work import PhotoPlan, loading_worker
+from diffusionseg.prediction import photo_run, photo_work, predict_folder
+from diffusionseg.prediction.finding import Photographs
+from diffusionseg.prediction.photo_run import PhotoRun
+from diffusionseg.prediction.photo_work import PhotoPlan, loading_worker
 
 TWO = Engine("processes", 2)
 PHOTOGRAPHS = 9

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from collections.abc import Callable
 from typing import TypeVar
-
-import torch
-
-from diffusionseg.backbone.errors import OutOfMemory
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
-_SAID = ("out of memory", "can't allocate memory", "alloc_failed")
-"""What PyTorch's errors say of it that have no class of their own: MPS, the CPU, cuBLAS and cuDNN."""
+
+class OutOfMemory(MemoryError):
+    """There is not enough memory for a single thing at a time; the message names the remedy."""
+
+
+_SAID = ("out of memory", "can't allocate memory", "alloc_failed", "failed to allocate memory")
+"""What errors say of it: PyTorch's of CUDA, MPS, the CPU, cuBLAS and cuDNN, and onnxruntime's."""
 
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error means that there was not enough memory, on whatever device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError):
+        return True
+    # By their names and what they say, since the classes would have to be imported.
+    if type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(said in str(error).lower() for said in _SAID)
 
@@ -40,6 +45,9 @@ def unless_out_of_memory(work: Callable[[], Result]) -> Result | None:
 def give_back() -> None:
     """Return memory that nothing uses any more to the device."""
     gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():

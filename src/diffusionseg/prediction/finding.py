@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 
 from diffusionseg.data import InputImage, find_images, listed_images, walk_images
-from diffusionseg.exploitation.photo_work import SETTINGS
-from diffusionseg.exploitation.records import RECORDS
+from diffusionseg.prediction.photo_work import SETTINGS
+from diffusionseg.prediction.records import RECORDS
 
 STDIN = Path("-")
 

@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from diffusionseg.backbone.threads import side_by_side
 from diffusionseg.data import ImageError, default_output, read_image, read_json_object, whole_file
 from diffusionseg.engine import MakeWorker, Share, Worker
-from diffusionseg.exploitation.model import DiffusionSeg
-from diffusionseg.exploitation.model_copy import ModelCopy
-from diffusionseg.exploitation.pictures import PICTURES, prediction_picture, prediction_record
-from diffusionseg.exploitation.predict import PredictConfig, Prediction
-from diffusionseg.exploitation.records import Record
-from diffusionseg.exploitation.settings import differing
+from diffusionseg.prediction.pictures import PICTURES, prediction_picture, prediction_record
+from diffusionseg.prediction.predict import PredictConfig, Prediction
+from diffusionseg.prediction.records import Record
+from diffusionseg.prediction.segmenter import Segmenter
+from diffusionseg.prediction.settings import differing
 
 SETTINGS = "settings.json"
 BATCH = 8
@@ -61,42 +59,42 @@ class PhotoPlan:
     """What the folder's settings say of the model."""
 
 
-def shared_worker(model: DiffusionSeg, plan: PhotoPlan) -> MakeWorker:
+def shared_worker(model: Segmenter, plan: PhotoPlan) -> MakeWorker:
     """Makes workers that use this very model, in this process."""
     return lambda share: photo_worker(model, plan, share)
 
 
-def loading_worker(model: DiffusionSeg, plan: PhotoPlan) -> MakeWorker:
-    """Makes workers that load the generator for themselves, wherever they are."""
-    return partial(_load, ModelCopy.of(model), plan)
+def loading_worker(model: Segmenter, plan: PhotoPlan) -> MakeWorker:
+    """Makes workers that load the model for themselves, wherever they are."""
+    return partial(_load, model.sender(), plan)
 
 
-def _load(copy: ModelCopy, plan: PhotoPlan, share: Share) -> Worker:
+def _load(make: Callable[[int], Segmenter], plan: PhotoPlan, share: Share) -> Worker:
     # Another machine must see the same folder.
     others = differing(read_json_object(plan.out / SETTINGS).get("model", {}), plan.model)
     if others:
         raise ValueError(f"{plan.out}: this worker finds other predictions there ({', '.join(others)} differ)")
-    return photo_worker(copy.load(share.number), plan, share)
+    return photo_worker(make(share.number), plan, share)
 
 
-def photo_worker(model: DiffusionSeg, plan: PhotoPlan, share: Share) -> Worker:
+def photo_worker(model: Segmenter, plan: PhotoPlan, share: Share) -> Worker:
     """A worker that predicts a sequence of PhotoTasks, writes their pictures and tells their records in order.
 
-    On a CPU each photograph goes through the generator alone and on one core, and several side by side: its result
+    On a CPU each photograph goes through the model alone and on one core, and several side by side: its result
     depends neither on what else is predicted nor on the number of cores. Elsewhere they go in batches.
     """
-    if model.backbone.device.type != "cpu":
+    if model.in_batches:
         return partial(_in_batches, model, plan, share.tell)
-    models: SimpleQueue[DiffusionSeg] = SimpleQueue()
+    models: SimpleQueue[Segmenter] = SimpleQueue()
     number = min(plan.batch_size or share.cores, share.cores)
     for _ in range(number):
-        replica = model.backbone.replica()
-        models.put(DiffusionSeg(replica, model.decoder, model.feature_config, model.predict_config))
-    return partial(_side_by_side, models, number, plan, share.tell)
+        models.put(model.copy_for_thread())
+    return partial(_side_by_side, model, models, number, plan, share.tell)
 
 
 def _side_by_side(
-    models: SimpleQueue[DiffusionSeg],
+    original: Segmenter,
+    models: SimpleQueue[Segmenter],
     number: int,
     plan: PhotoPlan,
     tell: Callable[[Record], None],
@@ -110,7 +108,7 @@ def _side_by_side(
             models.put(model)
 
     again = []
-    with side_by_side(min(number, len(tasks)), one_core_each=True) as pool:
+    with original.side_by_side(min(number, len(tasks))) as pool:
         futures = [pool.submit(work, task) for task in tasks]
         try:
             for task, future in zip(tasks, futures, strict=True):
@@ -127,7 +125,7 @@ def _side_by_side(
                 future.cancel()
 
 
-def _alone(model: DiffusionSeg, plan: PhotoPlan, task: PhotoTask) -> Record:
+def _alone(model: Segmenter, plan: PhotoPlan, task: PhotoTask) -> Record:
     # Before it is read: what is written to it meanwhile is then noticed.
     source = source_of(task.path)
     try:
@@ -139,9 +137,7 @@ def _alone(model: DiffusionSeg, plan: PhotoPlan, task: PhotoTask) -> Record:
         return _written(plan, task, source, outcome)
 
 
-def _in_batches(
-    model: DiffusionSeg, plan: PhotoPlan, tell: Callable[[Record], None], tasks: Sequence[PhotoTask]
-) -> None:
+def _in_batches(model: Segmenter, plan: PhotoPlan, tell: Callable[[Record], None], tasks: Sequence[PhotoTask]) -> None:
     sources = {task.image: source_of(task.path) for task in tasks}
     for task, outcome in model.predict_iter(((t, t.path) for t in tasks), plan.batch_size or BATCH, plan.config):
         tell(_written(plan, task, sources[task.image], outcome))

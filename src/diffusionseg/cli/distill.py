@@ -1,0 +1,84 @@
+"""`diffusionseg distill`: image–mask pairs to a small network that needs no generator."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffusionseg.cli import console, options
+from diffusionseg.cli.run_log import run_log
+
+EXAMPLE = "Example: diffusionseg distill pairs more-pairs --out student --steps 3000"
+
+
+def distill(
+    pairs: Annotated[
+        list[str], typer.Argument(help="Folders written by synth and pseudolabel, or fsspec URLs of such sets.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run: student.onnx, student-int8.onnx, metrics.jsonl, …")],
+    config: options.Config = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for copies of sets at URLs, which later runs use; default OUT/cache.")
+    ] = None,
+    teacher: Annotated[
+        str, typer.Option(help="Decoder whose way of refining (threshold, cut and its constants) the student takes.")
+    ] = "mini",
+    side: Annotated[int, typer.Option(help="Side in pixels of the square that photographs are resized to.")] = 128,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
+    batch_size: Annotated[int, typer.Option(help="Views in a step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    log: options.Log = None,
+    json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Train a small network on pairs, to predict in real time without generator or torch (`predict --weights OUT`)."""
+    asked = dict(locals())
+    with console.errors_named(), run_log(log) as journal:
+        from diffusionseg.backbone.device import resolve_device
+        from diffusionseg.data import StoredPairs
+        from diffusionseg.distillation import DistillConfig
+        from diffusionseg.distillation import distill as make_student
+        from diffusionseg.prediction.weights_folder import predict_settings
+
+        given = DistillConfig(side=side)
+        training = replace(
+            given.training,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            save_every=save_every,
+            seed=seed,
+        )
+        settings = replace(given, training=training)
+        samples = StoredPairs(pairs, cache or out / "cache")
+        console.note(f"{len(samples)} pairs")
+        journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
+        last: dict[str, float] = {}
+        with console.progress() as bar:
+            task = bar.add_task("training", total=steps)
+
+            def report(done: int, total: int, values: dict[str, float]) -> None:
+                last.update(values)
+                shown = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k in ("loss", "held_out_iou"))
+                bar.update(task, completed=done, description=f"training  {shown}")
+                journal.progress(done, total, last)
+
+            make_student(
+                samples,
+                out,
+                config=settings,
+                predict_config=predict_settings(teacher),
+                device=resolve_device(device),
+                overwrite=overwrite,
+                report=report,
+            )
+        journal.summary = {"out": str(out), "steps": steps, **last}
+    console.note(f"student written to {out}")
+    if json:
+        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **last})

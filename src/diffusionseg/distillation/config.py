@@ -1,0 +1,38 @@
+"""How a student is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from diffusionseg.distillation.network import NetworkConfig
+from diffusionseg.exploitation import AugmentConfig, TrainConfig
+
+
+def student_training() -> TrainConfig:
+    """A network of pixels starts from nothing: more steps, larger batches and stronger changes than a decoder's, and
+    each view seen once."""
+    return TrainConfig(
+        steps=3000,
+        batch_size=32,
+        learning_rate=2e-3,
+        gradient_norm=5.0,
+        average_decay=0.998,
+        views=0,
+        augment=AugmentConfig(scale=(0.6, 1.8), paste=0.3),
+    )
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How a student is made."""
+
+    side: int = 128
+    """Side in pixels of the square that pictures are resized to."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Shape of the network."""
+    training: TrainConfig = field(default_factory=student_training)
+    """Steps, order and augmentation; its `memory` is not used."""
+
+    def __post_init__(self) -> None:
+        if self.side < 1 or self.side % self.network.multiple:
+            raise ValueError(f"--side must be a multiple of {self.network.multiple}, got {self.side}")

@@ -1,0 +1,103 @@
+"""Train a student on image–mask pairs and write it for onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from diffusionseg.data import atomic_write, json_bytes
+from diffusionseg.distillation.config import DistillConfig
+from diffusionseg.distillation.network import StudentNetwork
+from diffusionseg.exploitation.batches import Batch
+from diffusionseg.exploitation.features import as_tensor
+from diffusionseg.exploitation.identity import check_same_run, describe_pairs, remove_run
+from diffusionseg.exploitation.loop import Report, train_module
+from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
+from diffusionseg.prediction import PredictConfig
+from diffusionseg.prediction.settings import to_json
+
+CALIBRATION = 128
+"""Pictures from which the ranges of the 8-bit variant are taken."""
+
+
+def distill(
+    pairs: Sequence[Pair],
+    out: Path,
+    *,
+    config: DistillConfig | None = None,
+    predict_config: PredictConfig | None = None,
+    device: torch.device | str = "cpu",
+    overwrite: bool = False,
+    report: Report = lambda *_: None,
+) -> None:
+    """Train a student on pairs of images (H, W, 3) and masks (H, W) of 0, 128 (ignored), 255, writing to `out`.
+
+    `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
+    `out` gets config.json, student.onnx, student-int8.onnx, metrics.jsonl, curves.png, previews/ and a checkpoint from
+    which an interrupted run goes on; on one CPU thread it then ends with the same bits. Raises ImportError where the
+    packages that write ONNX are missing, ValueError for an empty set, for `out` holding another run (naming what
+    differs), and when the loss is no number.
+    """
+    # Before hours of training, not after.
+    from diffusionseg.distillation.onnx_files import write_onnx
+
+    config, out, device = config or DistillConfig(), Path(out), torch.device(device)
+    settings = config.training
+    if not len(pairs):
+        raise ValueError("no pair to train on")
+    training, held_out = split(len(pairs), settings.held_out, settings.seed)
+    views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
+    views.pair((training[0], PLAIN))
+    if overwrite:
+        # Not before: pairs that cannot be read must not cost an earlier run.
+        remove_run(out)
+    described: dict[str, Any] = {
+        "diffusionseg": version("diffusionseg"),
+        "student": {"side": config.side, "network": to_json(config.network)},
+        "predict": to_json(predict_config or PredictConfig()),
+        "training": to_json(settings),
+        "data": describe_pairs(pairs),
+    }
+    check_same_run(out, described)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.seed)
+        network = StudentNetwork(config.network).to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        train_module(network, _PictureBatches(views, training, held_out, config, device), out, settings, device, report)
+    pictures = np.stack([views.pair((index, PLAIN))[0] for index in training[:CALIBRATION]])
+    files = write_onnx(network.cpu(), pictures, out)
+    # The configuration last: a folder that has one is complete.
+    atomic_write(out / "config.json", json_bytes({**described, "files": files}))
+
+
+class _PictureBatches:
+    """Views of pictures, and which of them are for training and which for validation."""
+
+    def __init__(
+        self, views: PairViews, training: list[int], held_out: list[int], config: DistillConfig, device: torch.device
+    ) -> None:
+        self.views, self.training, self.held_out = views, training, held_out
+        self.config, self.device = config.training, device
+
+    def of_step(self, step: int) -> Batch:
+        config = self.config
+        keys = step_keys(self.training, step, batch_size=config.batch_size, views=config.views, seed=config.seed)
+        return self._batch(keys)
+
+    def to_validate(self) -> tuple[str, Iterator[Batch]]:
+        seen, name = (self.held_out, "held_out_iou") if self.held_out else (self.training[:8], "training_iou")
+        keys = [(index, PLAIN) for index in seen]
+        size = self.config.batch_size
+        return name, (self._batch(keys[n : n + size]) for n in range(0, len(keys), size))
+
+    def _batch(self, keys: Sequence[Key]) -> Batch:
+        pairs = [self.views.pair(key) for key in keys]
+        pictures = [image for image, _ in pairs]
+        masks = torch.from_numpy(np.stack([mask for _, mask in pairs])).to(self.device)
+        inputs = as_tensor(pictures, self.device).contiguous(memory_format=torch.channels_last)
+        return Batch((inputs,), pictures, masks)
