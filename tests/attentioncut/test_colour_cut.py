@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.cluster.vq import kmeans2
 from scipy.stats import multivariate_normal
 
 from diffusionseg.attentioncut import ColourCutConfig, colour_cut, cut_stability, refine_by_colour, small_cut
-from diffusionseg.attentioncut.colour_cut import colour_log_density, colour_log_ratio, contrast_weights
+from diffusionseg.attentioncut.colour_cut import colour_log_density, colour_log_ratio, contrast_weights, k_means
 
 
 def scene(height=60, width=90):
@@ -147,3 +148,14 @@ def test_pictures_of_one_or_two_colours_have_a_density(colours):
 def test_constants_out_of_range_are_named(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         ColourCutConfig(**changes)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.filterwarnings("ignore:One of the clusters is empty")
+def test_k_means_are_those_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4 if seed % 2 else 255, (300, 3)).astype(np.float64)
+    # A centre far away loses its members.
+    centres = np.vstack([values[:4], np.full((1, 3), 1e4)])
+    _, expected = kmeans2(values, centres.copy(), iter=8, minit="matrix")
+    assert np.array_equal(k_means(values, centres, 8), expected)

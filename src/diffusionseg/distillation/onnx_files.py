@@ -25,7 +25,7 @@ try:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 except ImportError as error:
-    raise ImportError(
+    raise ValueError(
         f"writing a student needs onnx and onnxscript ({error}); pip install 'diffusionseg[onnx]'"
     ) from error
 

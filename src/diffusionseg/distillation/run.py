@@ -39,9 +39,9 @@ def distill(
 
     `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
     `out` gets config.json, student.onnx, student-int8.onnx, metrics.jsonl, curves.png, previews/ and a checkpoint from
-    which an interrupted run goes on; on one CPU thread it then ends with the same bits. Raises ImportError where the
-    packages that write ONNX are missing, ValueError for an empty set, for `out` holding another run (naming what
-    differs), and when the loss is no number.
+    which an interrupted run goes on; on one CPU thread it then ends with the same bits. Raises ValueError where the
+    packages that write ONNX are missing, for an empty set, for `out` holding another run (naming what differs), and
+    when the loss is no number.
     """
     # Before hours of training, not after.
     from diffusionseg.distillation.onnx_files import write_onnx
