@@ -75,7 +75,7 @@ class RateColumn(ProgressColumn):
         return Text(f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
 
 
-def progress() -> Progress:
+def progress(*, shown: bool = True) -> Progress:
     """A progress bar with count, rate and time left; plain lines are not drawn where stderr is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
@@ -89,6 +89,7 @@ def progress() -> Progress:
         # The default of 30 s shows neither rate nor time left where one step takes longer.
         speed_estimate_period=600,
         transient=False,
+        disable=not shown,
     )
 
 

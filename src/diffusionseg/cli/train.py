@@ -42,9 +42,15 @@ def train(
     json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was."""
+    """Train a light decoder on the generator's features of synthetic pairs. An interrupted run goes on where it was.
+
+    `accelerate launch -m diffusionseg train …` shares each step out to several devices."""
     asked = dict(locals())
-    with console.errors_named(), run_log(log) as journal:
+    with console.errors_named():
+        from diffusionseg.training import is_leader, own_device
+
+        leads = is_leader()
+    with console.errors_named(), run_log(log if leads else None) as journal:
         from diffusionseg.data import StoredPairs, open_store
 
         run = open_store(out).local
@@ -65,12 +71,13 @@ def train(
             dtype=autocast,  # type: ignore[arg-type]
         )
         samples = StoredPairs(pairs, cache or run / "cache")
-        backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
-        console.note(f"{len(samples)} pairs")
+        backbone = Backbone.from_pretrained(model, device=own_device(device), dtype=options.dtype_name(dtype))
+        if leads:
+            console.note(f"{len(samples)} pairs")
         both = {"features": asdict(features), "training": asdict(settings)}
         journal.start("train", asked, settings=both, model=backbone.fingerprint, pairs=len(samples))
         last: dict[str, float] = {}
-        with console.progress() as bar:
+        with console.progress(shown=leads) as bar:
             task = bar.add_task("training", total=steps)
 
             def report(done: int, total: int, values: dict[str, float]) -> None:
@@ -89,6 +96,8 @@ def train(
                 report=report,
             )
         journal.summary = {"out": str(out), "steps": steps, **last}
+    if not leads:
+        return
     console.note(f"decoder written to {out}")
     if json:
         console.result({"out": out, "pairs": len(samples), "steps": steps, **last})

@@ -20,6 +20,7 @@ from diffusionseg.exploitation.loop import Report, train_module
 from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
 from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.settings import to_json
+from diffusionseg.training import Team, team_size
 
 CALIBRATION = 128
 """Pictures from which the ranges of the 8-bit variant are taken."""
@@ -48,6 +49,8 @@ def distill(
 
     config, out, device = config or DistillConfig(), Path(out), torch.device(device)
     settings = config.training
+    if team_size() > 1:
+        raise ValueError("a student is trained by one process: its batch normalisation sees the whole batch")
     if not len(pairs):
         raise ValueError("no pair to train on")
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
@@ -68,7 +71,15 @@ def distill(
         torch.manual_seed(settings.seed)
         network = StudentNetwork(config.network).to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        train_module(network, _PictureBatches(views, training, held_out, config, device), out, settings, device, report)
+        train_module(
+            network,
+            _PictureBatches(views, training, held_out, config, device),
+            out,
+            settings,
+            Team(device),
+            device,
+            report,
+        )
     pictures = np.stack([views.pair((index, PLAIN))[0] for index in training[:CALIBRATION]])
     files = write_onnx(network.cpu(), pictures, out)
     # The configuration last: a folder that has one is complete.

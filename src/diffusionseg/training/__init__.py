@@ -4,13 +4,18 @@ from diffusionseg.training.averaging import WeightAverage
 from diffusionseg.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from diffusionseg.training.journal import Journal
 from diffusionseg.training.order import batch_indices, step_generator
+from diffusionseg.training.team import Team, is_leader, own_device, team_size
 
 __all__ = [
     "Journal",
+    "Team",
     "WeightAverage",
     "batch_indices",
     "has_checkpoint",
+    "is_leader",
     "load_checkpoint",
+    "own_device",
     "save_checkpoint",
     "step_generator",
+    "team_size",
 ]
