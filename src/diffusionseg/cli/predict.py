@@ -18,9 +18,15 @@ EXAMPLE = "Example: diffusionseg predict photos --type mask --type rgba --out pr
 
 
 def predict(
-    out: Annotated[Path, typer.Option(help="Folder of the pictures and of predictions.jsonl.")],
     inputs: Annotated[
-        list[Path] | None, typer.Argument(help="Photographs, or folders that are searched through.")
+        list[Path] | None,
+        typer.Argument(
+            help="Photographs, folders that are searched through, or patterns such as 'a/*.jpg'; - is a photograph on "
+            "standard input, whose picture goes to standard output."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures and of predictions.jsonl; needed but with -.")
     ] = None,
     list: Annotated[
         Path | None,
@@ -49,6 +55,15 @@ def predict(
         bool | None, typer.Option("--multiple/--single", help="Boxes of all parts, or of the largest alone.")
     ] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image.")] = None,
+    background: Annotated[
+        str, typer.Option(help="Colour behind cut-outs (rgba), as '#rrggbb' or a name; default: none.")
+    ] = "",
+    crop_to_object: Annotated[
+        bool, typer.Option("--crop-to-object", help="Cut cut-outs (rgba) down to the object's box.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with photographs that appear in the folder, until Ctrl-C.")
+    ] = False,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -68,14 +83,20 @@ def predict(
     with console.errors_named(), run_log(log) as journal:
         import dataclasses
 
+        from diffusionseg.cli import predict_input
         from diffusionseg.engine import parse_engine
 
         if bool(inputs) == (list is not None):
             raise ValueError("give photographs or folders, or --list FILE")
         chosen = parse_engine(engine, workers)
-        from diffusionseg.prediction import predict_folder
+        piped = predict_input.is_piped(inputs, out, watch)
+        kinds = tuple(dict.fromkeys(type or (["mask"] if piped else ["saliency", "mask"])))
+        from diffusionseg.prediction import CutoutConfig, predict_folder, watch_folder
         from diffusionseg.segmenters import load_segmenter
 
+        cutouts = CutoutConfig(background, crop_to_object)
+        sources = predict_input.expanded(inputs or ())
+        watched = predict_input.watched(sources, list, chosen, overwrite) if watch else None
         segmenter = load_segmenter(weights, model=model, device=device, dtype=options.dtype_name(dtype))
         given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
         settings = segmenter.predict_config
@@ -83,6 +104,10 @@ def predict(
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)
         settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
         journal.start("predict", asked, settings=asdict(settings), model=segmenter.names())
+        if piped:
+            predict_input.answer(segmenter, settings, kinds, cutouts, json=json)
+            return
+        assert out is not None
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             units = 0
@@ -100,19 +125,20 @@ def predict(
                 done = dealt.predicted + dealt.skipped + dealt.failed
                 journal.progress(done, dealt.total, {"failures": dealt.failed}, skipped=dealt.skipped)
 
-            summary = predict_folder(
-                segmenter,
-                inputs or (),
-                out,
-                listed=list,
-                kinds=tuple(dict.fromkeys(type or ["saliency", "mask"])),
-                config=settings,
-                include=include or (),
-                batch_size=batch_size,
-                overwrite=overwrite,
-                engine=chosen,
-                report=report,
-            )
+            common: dict[str, Any] = {
+                "kinds": kinds,
+                "config": settings,
+                "include": include or (),
+                "cutouts": cutouts,
+                "batch_size": batch_size,
+                "report": report,
+            }
+            if watched is not None:
+                summary = predict_input.keep_watching(watch_folder(segmenter, watched, out, **common))
+            else:
+                summary = predict_folder(
+                    segmenter, sources, out, listed=list, overwrite=overwrite, engine=chosen, **common
+                )
         counts = {"images": summary.images, "predicted": summary.predicted, "skipped": summary.skipped}
         journal.summary = {**counts, "failures": len(summary.errors)}
     for name, reason in summary.errors:

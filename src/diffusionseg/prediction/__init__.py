@@ -3,13 +3,15 @@ model, and does not import torch."""
 
 from diffusionseg.prediction.folder import FolderSummary, predict_folder
 from diffusionseg.prediction.photo_run import UNIT, Dealt
-from diffusionseg.prediction.pictures import PICTURES, prediction_picture, prediction_record
+from diffusionseg.prediction.pictures import PICTURES, CutoutConfig, prediction_picture, prediction_record
 from diffusionseg.prediction.predict import PredictConfig, Prediction, decide, make_prediction, refined
 from diffusionseg.prediction.segmenter import ImageLike, Segmenter
+from diffusionseg.prediction.watch import watch_folder
 
 __all__ = [
     "PICTURES",
     "UNIT",
+    "CutoutConfig",
     "Dealt",
     "FolderSummary",
     "ImageLike",
@@ -22,4 +24,5 @@ __all__ = [
     "prediction_picture",
     "prediction_record",
     "refined",
+    "watch_folder",
 ]

@@ -9,10 +9,10 @@ from typing import Any
 
 from diffusionseg.data import claimed, json_bytes, output_of, read_json_object
 from diffusionseg.engine import LOCAL, Engine, check_engine
-from diffusionseg.prediction.finding import find_photographs
+from diffusionseg.prediction.finding import Photographs, find_photographs
 from diffusionseg.prediction.photo_run import Dealt, PhotoRun
 from diffusionseg.prediction.photo_work import SETTINGS, PhotoPlan, loading_worker, remove_pictures, shared_worker
-from diffusionseg.prediction.pictures import PICTURES
+from diffusionseg.prediction.pictures import PICTURES, CutoutConfig
 from diffusionseg.prediction.predict import PredictConfig
 from diffusionseg.prediction.records import RECORDS, drop_superseded, whole_lines, written_anew
 from diffusionseg.prediction.segmenter import Segmenter
@@ -42,6 +42,7 @@ def predict_folder(
     kinds: Sequence[str] = ("saliency", "mask"),
     config: PredictConfig | None = None,
     include: Sequence[str] = (),
+    cutouts: CutoutConfig | None = None,
     batch_size: int | None = None,
     overwrite: bool = False,
     engine: Engine = LOCAL,
@@ -57,17 +58,55 @@ def predict_folder(
     done. Raises ValueError when nothing is found, `out` holds predictions of another model, other settings or other
     photographs, or another run writes there.
     """
+    check_kinds(kinds)
+    check_out(inputs, out)
+    check_engine(engine)
+    photographs = find_photographs(inputs, listed, include, out)
+    plan = make_plan(model, out, kinds=kinds, config=config, cutouts=cutouts, batch_size=batch_size)
+    return predict_photographs(model, photographs, plan, overwrite=overwrite, engine=engine, report=report)
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise ValueError naming a kind of picture that there is not."""
     unknown = sorted(set(kinds) - set(PICTURES))
     if unknown:
         raise ValueError(f"--type {', '.join(unknown)}: choose from {', '.join(PICTURES)}")
-    inside = [source for source in inputs if source.is_dir() and source.resolve() == out.resolve()]
-    if inside:
+
+
+def check_out(inputs: Sequence[Path], out: Path) -> None:
+    """Raise ValueError where `out` is an input."""
+    if any(source.is_dir() and source.resolve() == out.resolve() for source in inputs):
         raise ValueError(f"--out {out} is the folder of the inputs; the pictures written would become inputs")
-    check_engine(engine)
-    photographs = find_photographs(inputs, listed, include, out)
-    config = config or model.predict_config
+
+
+def make_plan(
+    model: Segmenter,
+    out: Path,
+    *,
+    kinds: Sequence[str],
+    config: PredictConfig | None,
+    cutouts: CutoutConfig | None,
+    batch_size: int | None,
+) -> PhotoPlan:
+    """What is done to every photograph."""
+    config, cutouts = config or model.predict_config, cutouts or CutoutConfig()
     described = model.description(weights=model.fingerprint) | {"predict": to_json(config)}
-    plan = PhotoPlan(out.absolute(), tuple(kinds), config, batch_size, described)
+    if cutouts != CutoutConfig():
+        described["cutouts"] = to_json(cutouts)
+    return PhotoPlan(out.absolute(), tuple(kinds), config, batch_size, described, cutouts)
+
+
+def predict_photographs(
+    model: Segmenter,
+    photographs: Photographs,
+    plan: PhotoPlan,
+    *,
+    overwrite: bool = False,
+    engine: Engine = LOCAL,
+    report: Callable[[Dealt], None] = lambda _: None,
+) -> FolderSummary:
+    """What `predict_folder` does, with photographs that were found before."""
+    out = plan.out
     make_worker = shared_worker(model, plan) if engine.kind == "local" else loading_worker(model, plan)
     noted: list[int] = []
 
@@ -82,7 +121,7 @@ def predict_folder(
             raise ValueError(f"{out}: another run is writing there; wait for its end, or use another --out")
         if overwrite:
             _clear(out)
-        _check_settings(out, described)
+        _check_settings(out, plan.model)
         with PhotoRun(photographs, plan, said) as run:
             run.predict(engine, make_worker, model.gpus)
         if run.superseded:

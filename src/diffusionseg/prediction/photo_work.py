@@ -6,7 +6,7 @@ import errno
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,7 +17,7 @@ from PIL import Image
 
 from diffusionseg.data import ImageError, default_output, read_image, read_json_object, whole_file
 from diffusionseg.engine import MakeWorker, Share, Worker
-from diffusionseg.prediction.pictures import PICTURES, prediction_picture, prediction_record
+from diffusionseg.prediction.pictures import PICTURES, CutoutConfig, prediction_picture, prediction_record
 from diffusionseg.prediction.predict import PredictConfig, Prediction
 from diffusionseg.prediction.records import Record
 from diffusionseg.prediction.segmenter import Segmenter
@@ -57,6 +57,8 @@ class PhotoPlan:
     """Photographs at once; None for as many as there are cores, or BATCH on an accelerator."""
     model: dict[str, Any]
     """What the folder's settings say of the model."""
+    cutouts: CutoutConfig = field(default_factory=CutoutConfig)
+    """What `rgba` pictures look like."""
 
 
 def shared_worker(model: Segmenter, plan: PhotoPlan) -> MakeWorker:
@@ -178,7 +180,7 @@ def _written(
         return _failed(plan, task, outcome.reason)
     photo, prediction = outcome
     try:
-        _write_pictures(plan.out / task.output, photo, prediction, plan.kinds)
+        _write_pictures(plan, task, photo, prediction)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
@@ -192,7 +194,7 @@ def _failed(plan: PhotoPlan, task: PhotoTask, reason: str) -> Record:
     return {"image": task.image, "error": reason}
 
 
-def _write_pictures(stem: Path, photo: Image.Image, prediction: Prediction, kinds: Sequence[str]) -> None:
-    for kind, path in picture_paths(stem, kinds):
+def _write_pictures(plan: PhotoPlan, task: PhotoTask, photo: Image.Image, prediction: Prediction) -> None:
+    for kind, path in picture_paths(plan.out / task.output, plan.kinds):
         with whole_file(path) as file:
-            prediction_picture(kind, photo, prediction).save(file, "PNG")
+            prediction_picture(kind, photo, prediction, plan.cutouts).save(file, "PNG")

@@ -1,0 +1,33 @@
+"""A segmenter without a model: what is bright is the object."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from diffusionseg.prediction import PredictConfig, Segmenter
+
+
+class Bright(Segmenter):
+    predict_config = PredictConfig(refine="none")
+    in_batches = False
+    fingerprint = "b" * 64
+
+    def names(self):
+        return {"bright": self.fingerprint}
+
+    def description(self, **extra):
+        return {"bright": 1, **extra}
+
+    def saliency(self, images, flip=False):
+        small = [np.asarray(Image.fromarray(image).convert("L").resize((32, 32))) for image in images]
+        return np.stack(small).astype(np.float32) / 255
+
+    def copy_for_thread(self):
+        return self
+
+    def side_by_side(self, workers):
+        return ThreadPoolExecutor(workers)
+
+    def sender(self):
+        return lambda number: self
