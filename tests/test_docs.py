@@ -136,6 +136,14 @@ def test_example_of_pseudolabel_runs_and_train_reads_its_pairs(cli, documented, 
 
 
 @pytest.mark.slow
+def test_example_of_distill_runs(cli, documented, home):
+    assert documented(example(cli, "synth", home)).returncode == 0
+    done = documented(example(cli, "distill", home) + " --steps 2 --batch-size 4 --side 32")
+    assert done.returncode == 0, done.stderr
+    assert (home / "my-student" / "student-int8.onnx").exists()
+
+
+@pytest.mark.slow
 def test_example_of_pretrain_runs_and_its_model_synthesises(cli, documented, home):
     done = documented(example(cli, "pretrain", home) + " --autoencoder-steps 4 --batch-size 4")
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ VERBS = (
     "eval",
     "compare",
     "pseudolabel",
+    "distill",
     "pretrain",
     "export",
     "serve",

@@ -7,6 +7,7 @@ import socket
 import pytest
 import torch
 
+from bright import Bright
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 from diffusionseg.synthesis import GateConfig, SynthesisConfig
@@ -63,7 +64,11 @@ def models(segmenter):
         FEATURES,
         dataclasses.replace(segmenter.predict_config, refine="none", threshold=0.4),
     )
-    return {"tiny": LoadedModel("tiny", segmenter), "other": LoadedModel("other", other)}
+    return {
+        "tiny": LoadedModel("tiny", segmenter),
+        "other": LoadedModel("other", other),
+        "bright": LoadedModel("bright", Bright()),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ def guarded(client_of):
 def test_health_and_models(client):
     assert client.get("/api/health").json()["status"] == "ok"
     models = client.get("/api/models").json()["models"]
-    assert [model["name"] for model in models] == ["tiny", "other"]
+    assert [model["name"] for model in models] == ["tiny", "other", "bright"]
     assert models[0]["image_size"] == 64
 
 

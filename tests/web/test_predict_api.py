@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import picture_zoo
+from bright import Bright
 from diffusionseg.demo import photographs
 from diffusionseg.prediction import PICTURES, predict_folder
 
@@ -89,6 +90,15 @@ def test_settings_and_model_are_the_clients(client, photos):
         == post(client, photos["cat.jpg"], "?type=mask&model=other").content
     )
     assert post(client, photos["cat.jpg"], query).content != post(client, photos["cat.jpg"], "?type=mask").content
+
+
+def test_a_model_without_a_generator_predicts_as_well(client, folder, photos, models, tmp_path):
+    predict_folder(models["bright"].segmenter, [folder], tmp_path, kinds=["mask"])
+    for name, content in photos.items():
+        answer = post(client, content, "?model=bright&type=mask")
+        assert answer.content == (tmp_path / f"{name.removesuffix('.jpg')}.mask.png").read_bytes()
+    (told,) = (one for one in client.get("/api/models").json()["models"] if one["name"] == "bright")
+    assert told == {"name": "bright", "fingerprint": Bright.fingerprint}
 
 
 def test_a_photograph_that_lies_on_its_side_is_turned_once(client, tmp_path):

@@ -70,6 +70,7 @@ def test_a_set_that_takes_too_long_fails_and_says_so(client_of):
         ({"steps": 10**6}, "steps"),
         ({"guidance": 0}, "guidance"),
         ({"out": "/tmp/x"}, "out"),
+        ({"model": "bright"}, "bright has no generator to draw with; choose another model"),
     ],
 )
 def test_wrong_sets_are_refused_with_a_reason(client, change, word):

@@ -11,7 +11,7 @@ import typer
 from diffusionseg.cli import console, options
 from diffusionseg.cli.run_log import run_log
 
-EXAMPLE = "Example: diffusionseg distill pairs more-pairs --out student --steps 3000"
+EXAMPLE = "Example: diffusionseg distill pairs --out my-student"
 
 
 def distill(
