@@ -78,7 +78,7 @@ def test_weights_are_symmetric_with_zero_diagonal_and_given_mean(height, width, 
     count = height * width
     weights = pairwise_weights(
         stochastic(count, seed), (height, width), smoothness=2.5, sigma=2.5, neighbours=neighbours
-    ).toarray()
+    )
     assert np.array_equal(weights, weights.T)
     assert (np.diag(weights) == 0).all()
     if count > 1:
@@ -86,7 +86,7 @@ def test_weights_are_symmetric_with_zero_diagonal_and_given_mean(height, width, 
 
 
 def test_distance_lowers_weights_by_the_gaussian():
-    weights = pairwise_weights(np.full((16, 16), 1 / 16), (1, 16), smoothness=1.0, sigma=2.0).toarray()
+    weights = pairwise_weights(np.full((16, 16), 1 / 16), (1, 16), smoothness=1.0, sigma=2.0)
     assert weights[0, 4] / weights[0, 2] == pytest.approx(np.exp(-(16 - 4) / 8))
 
 

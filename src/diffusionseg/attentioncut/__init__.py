@@ -9,6 +9,7 @@ from diffusionseg.attentioncut.colour_cut import (
     small_cut,
 )
 from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut
+from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
 from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
@@ -24,6 +25,8 @@ __all__ = [
     "attention_cut",
     "colour_cut",
     "cut_stability",
+    "dense_energy",
+    "dense_min_cut",
     "energy",
     "min_cut",
     "object_probability",

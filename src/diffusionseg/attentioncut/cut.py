@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid, map_grid
-from diffusionseg.attentioncut.mincut import energy, min_cut
+from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
 from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
 from diffusionseg.attentioncut.unary import min_max, object_probability, unary_energy
@@ -107,8 +107,8 @@ def attention_cut(
     weights = pairwise_weights(
         affinity, grid, smoothness=config.smoothness, sigma=config.sigma, neighbours=config.neighbours
     )
-    labels = min_cut(unary, weights).labels.reshape(grid)
-    unary_term, pairwise_term = energy(labels.ravel(), unary, weights)
+    labels = dense_min_cut(unary, weights).labels.reshape(grid)
+    unary_term, pairwise_term = dense_energy(labels.ravel(), unary, weights)
     soft = soft_mask(labels, probability, image, trust=config.trust, radius=config.radius, eps=config.eps)
     likely = probability > 0.5
     union = int((likely | labels).sum())

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 Floats = NDArray[np.float64]
 
 
 def pairwise_weights(
     affinity: Floats, grid: tuple[int, int], *, smoothness: float, sigma: float, neighbours: int | None = None
-) -> sparse.csr_array:
+) -> Floats:
     """W = ½(A + Aᵀ) · exp(−d²/2σ²), zero diagonal, scaled to a mean row sum of `smoothness`: (N, N) symmetric.
 
     affinity: A (N, N). sigma: in positions of a grid 16 wide, stretched with the grid's longer side. neighbours: keep
     only edges that are among this many strongest of either end; None keeps all.
     """
-    height, width = grid
-    rows, columns = np.divmod(np.arange(height * width), width)
-    squared = (rows[:, None] - rows) ** 2.0 + (columns[:, None] - columns) ** 2.0
-    reach = sigma * max(grid) / 16
-    weights = (affinity + affinity.T) / 2 * np.exp(-squared / (2 * reach**2))
-    np.fill_diagonal(weights, 0.0)
+    weights = affinity + affinity.T
+    weights *= _nearness(grid, sigma * max(grid) / 16)
     if neighbours is not None and neighbours < len(weights) - 1:
         weakest = -np.partition(-weights, neighbours - 1, axis=1)[:, neighbours - 1 : neighbours]
         weights = np.where((weights >= weakest) | (weights >= weakest.T), weights, 0.0)
     mean = weights.sum() / len(weights)
     if mean > 0:
         weights *= smoothness / mean
-    return sparse.csr_array(weights)
+    return weights
+
+
+@lru_cache(maxsize=4)
+def _nearness(grid: tuple[int, int], reach: float) -> Floats:
+    """½ exp(−d²/2 reach²) between the positions of a grid (h, w), zero on the diagonal: (N, N), read-only."""
+    height, width = grid
+    rows, columns = np.divmod(np.arange(height * width), width)
+    squared = (rows[:, None] - rows) ** 2.0 + (columns[:, None] - columns) ** 2.0
+    near: Floats = np.exp(-squared / (2 * reach**2)) / 2
+    np.fill_diagonal(near, 0.0)
+    near.flags.writeable = False
+    return near

@@ -1,0 +1,141 @@
+"""How long does AttentionCut's minimum take on a dense graph, beside its peers, and is it the minimum?
+
+On random smooth attention and affinities of a grid (32x32 by default, every position joined to every other), all sides
+in turn on one thread: our cut (`dense_min_cut`, and with it the building of the graph), SciPy's maximum flow on the
+whole graph (`min_cut`), TokenCut's way on the same affinities (second eigenvector of the normalised cut), and
+PyMaxflow, which is GPL and therefore installed in an environment of its own (left out with --no-pymaxflow). Energies are
+compared: exit status 1 where ours is above another's by more than the rounding of capacities allows.
+
+    python benchmarks/attention_cut.py --instances 50
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage, sparse
+
+from diffusionseg.attentioncut import dense_energy, dense_min_cut, min_cut, object_probability, unary_energy
+from diffusionseg.attentioncut.pairwise import Floats, pairwise_weights
+from diffusionseg.baselines.normalised_cut import second_eigenvector
+
+PACKAGE = "pymaxflow==1.3.2"
+THEIRS = """
+import json, sys, time
+import maxflow, numpy as np
+found = []
+data = np.load(sys.argv[1])
+for number in range(len(data.files) // 2):
+    unary, weights = data[f"u{number}"], data[f"w{number}"]
+    begun = time.perf_counter()
+    count = len(unary)
+    graph = maxflow.Graph[float](count, count * count)
+    nodes = graph.add_nodes(count)
+    row, column = np.triu_indices(count, 1)
+    strength = weights[row, column]
+    graph.add_edges(row, column, strength, strength)
+    for i in range(count):
+        graph.add_tedge(i, unary[i, 0], unary[i, 1])
+    graph.maxflow()
+    labels = [graph.get_segment(i) == 0 for i in range(count)]
+    found.append([time.perf_counter() - begun, labels])
+json.dump(found, open(sys.argv[2], "w"))
+"""
+
+
+def instance(side: int, seed: int) -> tuple[Floats, Floats]:
+    """Unary (N, 2) of a smooth, noisy attention map, and the affinity (N, N) of smooth random features."""
+    rng = np.random.default_rng(seed)
+    attention = ndimage.gaussian_filter(rng.normal(size=(side, side)), side * rng.uniform(0.05, 0.15))
+    attention = attention / attention.std() + rng.uniform(0.1, 0.8) * rng.normal(size=(side, side))
+    spread = side * rng.uniform(0.03, 0.12, 8)
+    features = np.stack([ndimage.gaussian_filter(rng.normal(size=(side, side)), width) for width in spread], -1)
+    features = features.reshape(side * side, -1)
+    features /= features.std(0)
+    likeness = features @ features.T * rng.uniform(0.2, 1.0)
+    affinity = np.exp(likeness - likeness.max(1, keepdims=True))
+    affinity /= affinity.sum(1, keepdims=True)
+    return unary_energy(object_probability(attention, 0.12, 0.02)), affinity
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Milliseconds, and what came of it."""
+    begun = time.perf_counter()
+    result = work()
+    return 1000 * (time.perf_counter() - begun), result
+
+
+def by_pymaxflow(problems: list[tuple[Floats, Floats]]) -> list[tuple[float, np.ndarray]]:
+    """(milliseconds, labels) of PyMaxflow for each problem."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        venv.create(folder / "venv", with_pip=True)
+        python = folder / "venv" / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PACKAGE, "numpy"], check=True)
+        np.savez(
+            folder / "in.npz", **{f"{k}{n}": a for n, p in enumerate(problems) for k, a in zip("uw", p, strict=True)}
+        )
+        subprocess.run([python, "-c", THEIRS, folder / "in.npz", folder / "out.json"], check=True)
+        found = json.loads((folder / "out.json").read_text())
+    return [(1000 * seconds, np.array(labels)) for seconds, labels in found]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--instances", type=int, default=50)
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--no-pymaxflow", action="store_true")
+    args = parser.parse_args()
+    grid = (args.side, args.side)
+    times: dict[str, list[float]] = {}
+    problems, energies, wrong = [], [], 0
+
+    def note(name: str, milliseconds: float) -> None:
+        times.setdefault(name, []).append(milliseconds)
+
+    for seed in range(args.instances):
+        unary, affinity = instance(args.side, seed)
+        building, weights = timed(lambda a=affinity: pairwise_weights(a, grid, smoothness=2.5, sigma=2.5))
+        cutting, ours = timed(lambda u=unary, w=weights: dense_min_cut(u, w))
+        note("ours: graph", building)
+        note("ours: cut", cutting)
+        note("ours: graph and cut", building + cutting)
+        took, flow = timed(lambda u=unary, w=weights: min_cut(u, sparse.csr_array(w)))
+        note("maximum flow on the whole graph", took)
+        took, _ = timed(lambda a=affinity: second_eigenvector((a + a.T) / 2))
+        note("TokenCut's eigenvector", took)
+        wrong += ours.energy > flow.energy + ours.tolerance + flow.tolerance + 1e-9
+        problems.append((unary, weights))
+        energies.append((ours.energy, ours.tolerance))
+    if not args.no_pymaxflow:
+        for (unary, weights), (energy, tolerance), (took, labels) in zip(
+            problems, energies, by_pymaxflow(problems), strict=True
+        ):
+            note("PyMaxflow", took)
+            wrong += energy > sum(dense_energy(labels, unary, weights)) + tolerance + 1e-9
+    first = statistics.median(times["ours: graph and cut"])
+    print(f"{args.instances} instances of {args.side}x{args.side}, milliseconds an image on one thread")
+    for name, values in times.items():
+        middle = statistics.median(values)
+        print(f"  {name:32} {middle:8.1f}  ({min(values):.1f} to {max(values):.1f})  {middle / first:6.2f} of ours")
+    print(f"energies above another's minimum: {wrong}")
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
