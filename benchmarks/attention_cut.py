@@ -3,8 +3,8 @@
 On random smooth attention and affinities of a grid (32x32 by default, every position joined to every other), all sides
 in turn on one thread: our cut (`dense_min_cut`, and with it the building of the graph), SciPy's maximum flow on the
 whole graph (`min_cut`), TokenCut's way on the same affinities (second eigenvector of the normalised cut), and
-PyMaxflow, which is GPL and therefore installed in an environment of its own (left out with --no-pymaxflow). Energies are
-compared: exit status 1 where ours is above another's by more than the rounding of capacities allows.
+PyMaxflow, which is GPL and therefore installed in an environment of its own (left out with --no-pymaxflow). Energies
+are compared: exit status 1 where ours is above another's by more than the rounding of capacities allows.
 
     python benchmarks/attention_cut.py --instances 50
 """
