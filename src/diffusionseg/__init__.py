@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
     from diffusionseg.backbone import Backbone
-    from diffusionseg.data import read_image
+    from diffusionseg.data import StoredPairs, read_image
     from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, TrainConfig, train
     from diffusionseg.prediction import PredictConfig, Prediction
     from diffusionseg.segmenters import load_segmenter
@@ -27,6 +27,7 @@ _ROOMS = {
     "FeatureConfig": "exploitation",
     "PredictConfig": "prediction",
     "Prediction": "prediction",
+    "StoredPairs": "data",
     "Student": "student",
     "SynthesisConfig": "synthesis",
     "SyntheticPair": "synthesis",
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureConfig",
     "PredictConfig",
     "Prediction",
+    "StoredPairs",
     "Student",
     "SynthesisConfig",
     "SyntheticPair",

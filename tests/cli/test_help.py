@@ -1,10 +1,12 @@
 """Help is quick and complete; doctor tells what works."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 VERBS = (
     "demo",
@@ -50,6 +52,14 @@ def test_version(cli, tmp_path):
 def test_every_verb_is_listed(cli, tmp_path):
     shown = cli("--help", tmp_path).stdout
     assert all(re.search(rf"│ {verb} ", shown) for verb in VERBS)
+
+
+def test_a_shell_completes_verbs(tmp_path):
+    asked = {"_DIFFUSIONSEG_COMPLETE": "complete_bash", "COMP_WORDS": "diffusionseg pre", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("diffusionseg")], env={**os.environ, **asked}, capture_output=True
+    )
+    assert done.stdout.split() == [b"predict", b"pretrain"]
 
 
 def test_doctor_tells_what_does_not_work_and_goes_on(cli, tmp_path):

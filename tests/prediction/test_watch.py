@@ -139,3 +139,11 @@ def test_cut_outs_have_a_background_and_are_cropped(tmp_path):
     assert prediction_picture("rgba", picture, nothing, CutoutConfig(crop=True)).size == (60, 40)
     with pytest.raises(ValueError, match="--background 'nocolour': not a colour"):
         CutoutConfig("nocolour")
+
+
+def test_a_call_answers_as_a_pipeline_of_transformers_does(tmp_path):
+    photo(tmp_path / "a.png")
+    (found,) = Bright()(str(tmp_path / "a.png"))
+    assert (found["label"], found["mask"].mode, found["mask"].size) == ("object", "L", (60, 40))
+    assert 0.5 < found["score"] <= 1
+    assert Bright()([np.zeros((40, 60, 3), np.uint8), tmp_path / "a.png"])[0] == []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from diffusionseg.data import ImageError, read_image
+from diffusionseg.masks import mask_picture
 from diffusionseg.memory import OutOfMemory, Room, unless_out_of_memory
 from diffusionseg.prediction.predict import PredictConfig, Prediction, make_prediction
 
@@ -78,6 +79,18 @@ class Segmenter(ABC):
         It raises ValueError there where weights or libraries are others, since results would differ.
         """
 
+    def __call__(self, images: ImageLike | Sequence[ImageLike]) -> Any:
+        """The main object as `transformers.pipeline("image-segmentation")` gives it: for one photograph a list of one
+        `{"score", "label", "mask"}`, empty where nothing was found, for several a list of such lists; `mask` is a
+        picture of 0 and 255 of the photograph's size."""
+        found = [
+            [{"score": prediction.scores[0], "label": "object", "mask": mask_picture(prediction.mask)}]
+            if prediction.boxes
+            else []
+            for prediction in self.predict(images)
+        ]
+        return found[0] if _is_single(images) else found
+
     def predict(
         self, images: ImageLike | Sequence[ImageLike], batch_size: int = 8, config: PredictConfig | None = None
     ) -> list[Prediction]:
@@ -86,8 +99,7 @@ class Segmenter(ABC):
 
         Raises ImageError naming the first that cannot be read; `predict_iter` goes on after such.
         """
-        single = isinstance(images, _SINGLE) or hasattr(images, "read")
-        several = cast("Sequence[ImageLike]", [images] if single else images)
+        several = cast("Sequence[ImageLike]", [images] if _is_single(images) else images)
         predictions = []
         for _, outcome in self.predict_iter(enumerate(several), batch_size, config):
             if isinstance(outcome, ImageError):
@@ -182,3 +194,7 @@ class Segmenter(ABC):
             if fixed:
                 raise
             return ImageError(str(key), "out of memory when it was refined; make the photograph smaller first")
+
+
+def _is_single(images: ImageLike | Sequence[ImageLike]) -> bool:
+    return isinstance(images, _SINGLE) or hasattr(images, "read")
