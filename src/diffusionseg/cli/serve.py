@@ -58,6 +58,11 @@ def serve(
             job_timeout=job_timeout,
             allow=tuple(allow or ()),
         )
+        if not settings.local and token is None:
+            raise ValueError(
+                f"--host {host}: everybody who reaches this machine could use the server; give a --token, or set "
+                "DIFFUSIONSEG_TOKEN"
+            )
         check_extra()
         from diffusionseg.web.server import listen, run
 
@@ -65,8 +70,6 @@ def serve(
             models = load_models(weights or ["mini"], model, device=device, dtype=options.dtype_name(dtype))
             number = socket.getsockname()[1]
             address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
-            if not settings.local and token is None:
-                console.note("warning: everybody who reaches this machine can use the server; give a --token")
             console.note(f"serving {', '.join(models)} at {address}; Ctrl-C ends")
             if json:
                 console.result({"url": address, "host": host, "port": number, "models": list(models)})
