@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from diffusionseg.data import ImageError, Sample, write_shard
 from diffusionseg.distillation import DistillConfig, NetworkConfig, StudentNetwork, distill
 from diffusionseg.engine import Engine
-from diffusionseg.exploitation import AugmentConfig, TrainConfig
+from diffusionseg.exploitation import AugmentConfig, DiffusionSeg, TrainConfig
 from diffusionseg.prediction import PredictConfig, predict_folder
 from diffusionseg.segmenters import is_student, load_segmenter
 from diffusionseg.student import Student
@@ -219,6 +219,8 @@ def test_a_student_is_told_from_a_decoder(folder):
     assert is_student(folder / "student-int8.onnx")
     assert not is_student("mini")
     assert isinstance(load_segmenter(folder), Student)
+    with pytest.raises(ValueError, match="a student, which has no generator; a decoder is needed here"):
+        DiffusionSeg.from_pretrained(folder)
     for wrong in ({"device": "cuda"}, {"dtype": "float16"}, {"model": "mini"}):
         with pytest.raises(ValueError, match="a student has no generator and runs in float32 on the CPU"):
             load_segmenter(folder, **wrong)

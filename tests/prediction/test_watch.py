@@ -54,7 +54,7 @@ def test_what_is_there_and_what_comes_is_predicted_each_once(tmp_path):
             photo(tmp_path / "in" / "deep" / "b.png")
 
     summaries = Watch(tmp_path / "in", tmp_path / "out").run(12, come)
-    assert [(one.images, one.predicted, one.errors) for one in summaries] == [(1, 1, ()), (1, 1, ())]
+    assert [(one.images, one.predicted, one.errors) for one in summaries] == [(1, 1, ()), (2, 2, ())]
     assert [record["image"] for record in records(tmp_path / "out")] == ["a.png", "deep/b.png"]
     assert records(tmp_path / "out")[0]["boxes"] == [[0, 0, 30, 20]]
     # Another watch finds that all is done.
@@ -107,7 +107,7 @@ def test_what_fails_is_tried_again_when_it_changes_and_others_are_done(tmp_path)
             photo(tmp_path / "in" / "bad.png", 254)
 
     summaries = Watch(tmp_path / "in", tmp_path / "out").run(16, mend)
-    assert [(one.predicted, len(one.errors)) for one in summaries] == [(1, 1), (1, 0)]
+    assert [(one.images, one.predicted, len(one.errors)) for one in summaries] == [(2, 1, 1), (2, 2, 0)]
     assert all("error" not in record for record in records(tmp_path / "out"))
 
 

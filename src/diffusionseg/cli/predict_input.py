@@ -56,20 +56,18 @@ def watched(sources: Sequence[Path], listed: Path | None, engine: Engine, overwr
 
 
 def keep_watching(summaries: Iterable[FolderSummary]) -> FolderSummary:
-    """All that a watch did until Ctrl-C or SIGTERM, each photograph that failed told at once."""
+    """What a watch came to until Ctrl-C or SIGTERM, each photograph that failed told at once."""
     from diffusionseg.prediction import FolderSummary
 
-    images = predicted = skipped = 0
-    errors: dict[str, str] = {}
+    last = FolderSummary(0, 0, 0, ())
     try:
-        for one in summaries:
-            images, predicted, skipped = images + one.images, predicted + one.predicted, skipped + one.skipped
-            for name, reason in one.errors:
+        for summary in summaries:
+            for name, reason in set(summary.errors) - set(last.errors):
                 console.note(f"failed: {name}: {reason}")
-            errors.update(one.errors)
+            last = summary
     except KeyboardInterrupt:
         console.note("no longer watching")
-    return FolderSummary(images, predicted, skipped, tuple(errors.items()))
+    return last
 
 
 def answer(

@@ -41,9 +41,10 @@ def watch_folder(
 ) -> Iterator[FolderSummary]:
     """Do what `predict_folder` does with a folder, and go on with each photograph that appears or changes in it.
 
-    Yields a summary whenever some were done. A file is left alone until nothing has changed it for SETTLED seconds and,
-    on Linux, no process has it open for writing. One that fails is tried again when it changes. Stops when `ended` says
-    so, which is asked after each look. Raises as `predict_folder` does, but not for an empty folder.
+    Yields, whenever some were done, what became of all so far; failed are those whose last try did. A file is left
+    alone until nothing has changed it for SETTLED seconds and, on Linux, no process has it open for writing; one that
+    fails is tried again when it changes. Stops when `ended` says so, which is asked before each look. Raises as
+    `predict_folder` does, but not for an empty folder.
     """
     check_kinds(kinds)
     check_out([folder], out)
@@ -51,6 +52,8 @@ def watch_folder(
         raise ValueError(f"{folder}: no such folder to watch")
     plan = make_plan(model, out, kinds=kinds, config=config, cutouts=cutouts, batch_size=batch_size)
     done: dict[str, _State] = {}
+    errors: dict[str, str] = {}
+    predicted = skipped = 0
     before: dict[str, _State] = {}
     while not ended():
         begun = time.monotonic()
@@ -68,8 +71,12 @@ def watch_folder(
         if ready:
             images = [image for _, image in ready]
             photographs = Photographs(iter(images), None, len(images))
-            yield predict_photographs(model, photographs, plan, report=report)
+            summary = predict_photographs(model, photographs, plan, report=report)
             done.update((name, found[name]) for name, _ in ready)
+            errors = {name: reason for name, reason in errors.items() if name not in dict(ready)}
+            errors.update(summary.errors)
+            predicted, skipped = predicted + summary.predicted, skipped + summary.skipped
+            yield FolderSummary(len(done), predicted, skipped, tuple(errors.items()))
         else:
             time.sleep(max(POLL, time.monotonic() - begun))
 
