@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from bright import Bright
 from diffusionseg.attentioncut import ColourCutConfig
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, StoredPairs, open_store, read_shards
@@ -94,6 +95,14 @@ def test_finished_shards_are_kept_and_missing_ones_made_with_the_same_bytes(mode
     pseudolabel(model, sources, again, config=ANY, shard_size=3)
     assert digests(again) == digests(whole)
     assert (again / "shard-000000.tar").stat().st_mtime_ns == kept
+
+
+def test_a_model_without_generator_labels_as_well(sources, tmp_path):
+    summary = pseudolabel(Bright(), sources, tmp_path / "set", config=ANY)
+    assert summary.samples + sum(summary.rejects.values()) == 8
+    assert Bright.fingerprint in (tmp_path / "set" / "manifest.json").read_text()
+    for number, (_, mask) in enumerate(StoredPairs([tmp_path / "set"])):
+        assert mask.any(), number
 
 
 def test_a_set_in_an_object_store_is_the_one_in_a_folder(model, sources, tmp_path):

@@ -20,7 +20,7 @@ def pseudolabel(
     ],
     out: options.SetOut,
     config: options.Config = None,
-    weights: options.Weights = "mini",
+    weights: options.AnyWeights = "mini",
     model: options.OtherModel = None,
     count: Annotated[int | None, typer.Option(min=1, help="Look at a random choice of this many; default all.")] = None,
     seed: options.Seed = 0,
@@ -55,15 +55,12 @@ def pseudolabel(
         from diffusionseg.data import open_store
 
         store = open_store(out)
-        from diffusionseg.backbone import Backbone
-        from diffusionseg.exploitation import DiffusionSeg
         from diffusionseg.pseudolabels import PseudolabelConfig
         from diffusionseg.pseudolabels import pseudolabel as label_photographs
+        from diffusionseg.segmenters import load_segmenter
         from diffusionseg.synthesis import GateConfig
 
-        number_format = options.dtype_name(dtype)
-        backbone = Backbone.from_pretrained(model, device=device, dtype=number_format) if model else None
-        segmenter = DiffusionSeg.from_pretrained(weights, device=device, dtype=number_format, backbone=backbone)
+        segmenter = load_segmenter(weights, model=model, device=device, dtype=options.dtype_name(dtype))
         cut = segmenter.predict_config.cut
         cut = replace(cut, prior=cut.prior if prior is None else prior, side=cut_side or cut.side)
         settings = PseudolabelConfig(
@@ -72,8 +69,7 @@ def pseudolabel(
             min_stability=min_stability,
             max_side=max_side,
         )
-        names = {"generator": segmenter.backbone.fingerprint, "decoder": segmenter.fingerprint}
-        journal.start("pseudolabel", asked, settings=asdict(settings), model=names)
+        journal.start("pseudolabel", asked, settings=asdict(settings), model=segmenter.names())
         with console.progress() as bar:
             task = bar.add_task("photographs", total=None)
             done = skipped = 0

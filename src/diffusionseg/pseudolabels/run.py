@@ -34,9 +34,8 @@ from diffusionseg.data import (
     write_shard,
 )
 from diffusionseg.evaluation import mask_iou
-from diffusionseg.exploitation import DiffusionSeg
 from diffusionseg.masks import mask_boxes, saliency_picture
-from diffusionseg.prediction import Prediction
+from diffusionseg.prediction import Prediction, Segmenter
 from diffusionseg.pseudolabels.config import PseudolabelConfig
 from diffusionseg.pseudolabels.photos import Photo, PhotoList
 from diffusionseg.synthesis.gate import measure, reject_reason
@@ -61,7 +60,7 @@ class PseudolabelSummary:
 
 
 def pseudolabel(
-    model: DiffusionSeg,
+    model: Segmenter,
     sources: Sequence[Path],
     out: Where,
     *,
@@ -88,7 +87,7 @@ def pseudolabel(
     config = replace(config, cut=config.cut or model.predict_config.cut)
     photos = PhotoList(sources, count, seed)
     described = {
-        "model": {"generator": model.backbone.fingerprint, "decoder": model.fingerprint},
+        "model": model.names(),
         "sources": {"sha256": photos.sha256, "photographs": len(photos), "seed": seed},
         "shard_size": shard_size,
         "config": asdict(config),
@@ -128,7 +127,7 @@ def _claim(out: Store, described: dict[str, Any], overwrite: bool) -> None:
 
 
 def _label(
-    model: DiffusionSeg, group: Sequence[Photo], places: Sequence[int], config: PseudolabelConfig, batch_size: int
+    model: Segmenter, group: Sequence[Photo], places: Sequence[int], config: PseudolabelConfig, batch_size: int
 ) -> Iterator[Outcome]:
     inputs = ((n, photo.content) for n, photo in enumerate(group))
     # Not cut yet: what the decoder itself found is what the cut has to agree with.
