@@ -14,7 +14,7 @@ import diffusionseg
 from diffusionseg.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "docs/*.md", "docs/images/*", "recipes/mini/*")
+PAGES = ("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "docs/*.md", "docs/images/*", "recipes/mini/*", "examples/*")
 ALSO = "src/diffusionseg/demo/photos/LICENSES.md"
 
 

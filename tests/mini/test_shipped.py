@@ -7,7 +7,9 @@ import pytest
 
 from diffusionseg import mini
 from diffusionseg.backbone import Backbone
+from diffusionseg.demo import photographs
 from diffusionseg.exploitation import DiffusionSeg
+from diffusionseg.segmenters import load_segmenter
 
 LIMIT_MB = 60
 FOLDERS = (mini.model_path(), *map(mini.weights_path, mini.WEIGHTS))
@@ -20,7 +22,7 @@ def backbone():
 
 def test_the_files_are_few_and_none_is_a_pickle():
     files = [p for folder in FOLDERS for p in folder.rglob("*") if p.is_file()]
-    assert {p.suffix for p in files} <= {".json", ".safetensors", ".txt", ".md"}
+    assert {p.suffix for p in files} <= {".json", ".safetensors", ".txt", ".md", ".onnx"}
     assert sum(p.stat().st_size for p in files) < LIMIT_MB * 1e6
 
 
@@ -40,7 +42,15 @@ def test_every_class_has_a_span_of_its_own_words(backbone):
         backbone.encode_prompts([f"a photo of a {name}"], [name])
 
 
-@pytest.mark.parametrize("name", mini.WEIGHTS)
+def test_the_student_is_small_and_predicts():
+    files = list(mini.weights_path("student").iterdir())
+    assert sum(p.stat().st_size for p in files) < 10e6
+    for name in ("student", "student-int8"):
+        found = load_segmenter(name).predict(photographs()[0])[0]
+        assert 0.02 < found.mask.mean() < 0.8
+
+
+@pytest.mark.parametrize("name", [name for name in mini.WEIGHTS if name != "student"])
 def test_the_decoders_were_trained_on_this_generator(name, backbone):
     described = json.loads((mini.weights_path(name) / "config.json").read_text())["backbone"]
     assert described == {"name": "mini", "fingerprint": backbone.fingerprint}

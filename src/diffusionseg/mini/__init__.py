@@ -1,4 +1,4 @@
-"""The embedded default model: a small generator in the Stable Diffusion layout and two decoders."""
+"""The embedded default model: a small generator in the Stable Diffusion layout two decoders and a student."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 NAME = "mini"
 """Name that stands for the embedded model wherever a model is asked for."""
 
-WEIGHTS = {NAME: "decoder", "mini-synthetic": "decoder-synthetic"}
+WEIGHTS = {NAME: "decoder", "mini-synthetic": "decoder-synthetic", "student": "student"}
 """Folders of what predicts: the default decoder, which was also trained on photographs that the next one labelled
-(self-training), the one of the paper's method, trained on synthetic pairs alone."""
+(self-training), the one of the paper's method, trained on synthetic pairs alone, and a student of the first."""
 
 
 def model_path() -> Path:
