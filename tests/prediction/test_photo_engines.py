@@ -277,10 +277,10 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(home, model, expected
     monkeypatch.setattr(photo_run, "UNIT", 2)
     write = photo_work._write_pictures
 
-    def full(stem, *rest):
-        if stem.name == "5":
+    def full(plan, task, *rest):
+        if task.output == "5":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(stem, *rest)
+        write(plan, task, *rest)
 
     monkeypatch.setattr(photo_work, "_write_pictures", full)
     with pytest.raises(OSError, match="No space left"):

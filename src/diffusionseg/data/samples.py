@@ -33,7 +33,8 @@ class Sample:
 
     def image_array(self) -> NDArray[np.uint8]:
         """(H, W, 3) RGB. Raises ImageError naming the sample when it is damaged."""
-        return np.asarray(read_image(self._content("jpg"), name=self._name("jpg")))
+        # A copy, since PyTorch warns of arrays that cannot be written to.
+        return np.array(read_image(self._content("jpg"), name=self._name("jpg")))
 
     def mask_array(self) -> NDArray[np.uint8]:
         """(H, W): 0 background, 255 object, 128 ignore. Raises ShardError when it is damaged or holds other values."""
@@ -62,7 +63,7 @@ class Sample:
                     raise ValueError(f"mode {image.mode}, not 8-bit grey")
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} are more than {MAX_PIXELS} pixels")
-                return np.asarray(image.convert("L"))
+                return np.array(image.convert("L"))
         # Damaged files make Pillow raise almost anything.
         except Exception as error:
             raise ShardError(f"{self._name(part)}: is damaged ({error})") from error
