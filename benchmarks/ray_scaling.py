@@ -44,22 +44,18 @@ def pace(times: list[float], shard_size: int, workers: int) -> float:
     return (len(kept) - 1) * shard_size / (kept[-1] - kept[0])
 
 
-def kill_twice(cluster: Any, run: subprocess.Popen[bytes], out: Path, shards: int) -> list[float]:
-    """Kill one of the cluster's two machines after a third and after two thirds of the shards; when that was."""
+def kill_twice(cluster: Any, nodes: list[Any], run: subprocess.Popen[bytes], out: Path, shards: int) -> list[float]:
+    """Kill one of two machines after a third and the other after two thirds of the shards; when that was."""
     moments: list[float] = []
-    for part in (1, 2):
+    for part, node in enumerate(nodes, 1):
         while len(finished(out)) < part * shards // 3:
             if run.poll() is not None:
                 raise RuntimeError(f"the run ended with {run.returncode} before machine {part} was killed")
             time.sleep(0.5)
         moments.append(time.time())
-        cluster.remove_node(cluster.worker_nodes[0] if part == 1 else _oldest(cluster), allow_graceful=False)
+        cluster.remove_node(node, allow_graceful=False)
         cluster.add_node(num_cpus=1)
     return moments
-
-
-def _oldest(cluster: Any) -> Any:
-    return min(cluster.worker_nodes, key=lambda node: node.unique_id)
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -82,8 +78,7 @@ def main() -> None:
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     ray = ("--engine", f"ray:{cluster.address}", "--workers")
     shards = -(-args.count // args.shard_size)
     alone, many = args.out / "one-worker", args.out / "two-workers"
@@ -91,7 +86,7 @@ def main() -> None:
         sys.exit("one worker failed")
     slow = pace(finished(alone), args.shard_size, 1)
     run = synth(many, args.count, args.shard_size, args.classes, *ray, "2")
-    moments = kill_twice(cluster, run, many, shards)
+    moments = kill_twice(cluster, nodes, run, many, shards)
     if run.wait():
         sys.exit("two workers failed")
     cluster.shutdown()
