@@ -21,19 +21,7 @@ from diffusionseg.exploitation import AugmentConfig, DiffusionSeg, TrainConfig
 from diffusionseg.prediction import PredictConfig, predict_folder
 from diffusionseg.segmenters import is_student, load_segmenter
 from diffusionseg.student import Student
-
-
-def disc_pair(seed, side=40):
-    """Image (S, S, 3) and mask (S, S) with an ignored rim."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:side, :side]
-    centre, radius = rng.uniform(0.3, 0.7, 2) * side, rng.uniform(0.15, 0.3) * side
-    distance = np.hypot(y - centre[0], x - centre[1])
-    ground, colour = rng.integers(0, 70, 3), rng.integers(150, 255, 3)
-    image = np.where((distance < radius)[..., None], colour, ground).astype(np.uint8)
-    mask = np.select([distance < radius - 1, distance > radius + 1], [255, 0], 128).astype(np.uint8)
-    return image, mask
-
+from discs import disc_pair
 
 SETTINGS = DistillConfig(
     side=32,
@@ -54,7 +42,7 @@ SETTINGS = DistillConfig(
 
 @pytest.fixture(scope="module")
 def pairs():
-    return [disc_pair(seed) for seed in range(15)]
+    return [disc_pair(seed, 40) for seed in range(15)]
 
 
 @pytest.fixture(scope="module")

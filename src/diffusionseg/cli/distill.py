@@ -10,6 +10,7 @@ import typer
 
 from diffusionseg.cli import console, options
 from diffusionseg.cli.run_log import run_log
+from diffusionseg.cli.training_bar import training_bar
 
 EXAMPLE = "Example: diffusionseg distill pairs --out my-student"
 
@@ -60,15 +61,7 @@ def distill(
         console.note(f"{len(samples)} pairs")
         journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
         last: dict[str, float] = {}
-        with console.progress() as bar:
-            task = bar.add_task("training", total=steps)
-
-            def report(done: int, total: int, values: dict[str, float]) -> None:
-                last.update(values)
-                shown = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k in ("loss", "held_out_iou"))
-                bar.update(task, completed=done, description=f"training  {shown}")
-                journal.progress(done, total, last)
-
+        with training_bar(journal, steps, last) as report:
             make_student(
                 samples,
                 out,
