@@ -15,7 +15,12 @@ from hostile import changed, few, refused_by_name
 @pytest.fixture
 def half(tmp_path):
     """A synthetic set of 10 places in 4 shards, two of which were made in a minute."""
-    config = {"steps": 24, "image_size": None, "templates": ["a {name}"], "gate": {"max_border": 0.1}}
+    config = {
+        "steps": 24,
+        "image_size": None,
+        "templates": ["a {name}"],
+        "gate": {"max_border": 0.1, "min_agreement": 0.2},
+    }
     described = {
         "backbone": {"name": "my model", "fingerprint": "f"},
         "classes": ["cat", "dog house"],
@@ -45,6 +50,7 @@ def test_a_set_under_way(half):
     assert shlex.split(found.resume) == [
         *("diffusionseg", "synth", "--model", "my model", "--classes", "cat,dog house", "--count", "10"),
         *("--seed", "3", "--shard-size", "3", "--steps", "24", "--template", "a {name}", "--max-border", "0.1"),
+        *("--min-agreement", "0.2"),
         *("--device", "cpu", "--dtype", "float32", "--out", str(half)),
     ]
 

@@ -31,6 +31,11 @@ def synth(
     max_border: Annotated[
         float | None, typer.Option(help="Largest share of the image's rim that an object may cover, 0 to 1.")
     ] = None,
+    min_area: Annotated[float | None, typer.Option(help="Smallest share of the image that is object, 0 to 1.")] = None,
+    max_area: Annotated[float | None, typer.Option(help="Largest share of the image that is object, 0 to 1.")] = None,
+    min_agreement: Annotated[
+        float | None, typer.Option(help="Smallest overlap (IoU) of the cut and the cross-attention, 0 to 1.")
+    ] = None,
     call_size: Annotated[
         int | None, typer.Option(help="Samples in one U-Net call; changes the set's bytes, so it belongs to the set.")
     ] = None,
@@ -61,7 +66,7 @@ def synth(
 
         from diffusionseg.backbone import Backbone
         from diffusionseg.engine import parse_engine
-        from diffusionseg.synthesis import Filled, SynthesisConfig, finished_places, synthesize_set
+        from diffusionseg.synthesis import Filled, GateConfig, SynthesisConfig, finished_places, synthesize_set
 
         given: dict[str, Any] = {
             "steps": steps,
@@ -71,9 +76,14 @@ def synth(
             "attempts": attempts,
             "call_size": call_size,
         }
+        limits = {
+            "max_border": max_border,
+            "min_area": min_area,
+            "max_area": max_area,
+            "min_agreement": min_agreement,
+        }
+        given["gate"] = dataclasses.replace(GateConfig(), **{k: v for k, v in limits.items() if v is not None})
         settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
-        if max_border is not None:
-            settings = dataclasses.replace(settings, gate=dataclasses.replace(settings.gate, max_border=max_border))
         chosen = parse_engine(engine, workers)
         backbone = Backbone.from_pretrained(model, device=device, dtype=options.dtype_name(dtype))
         journal.start("synth", asked, settings=dataclasses.asdict(settings), model=backbone.fingerprint)

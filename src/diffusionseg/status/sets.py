@@ -24,6 +24,8 @@ from diffusionseg.status.standing import Standing, rate
 
 FLAGS = ("steps", "guidance", "image_size", "attempts", "call_size")
 """Entries of a set's configuration that are options of `synth` under the same name."""
+LIMITS = ("max_border", "min_area", "max_area", "min_agreement")
+"""Limits of a set's quality gate that are options of `synth` under the same name."""
 MOST_SHARDS = 1_000_000
 """Shards whose numbers have six digits."""
 
@@ -97,7 +99,8 @@ def synth_command(store: Store, described: dict[str, Any]) -> str:
             words += [f"--{name.replace('_', '-')}", str(config[name])]
     for template in config.get("templates", ()):
         words += ["--template", template]
-    if "max_border" in config.get("gate", {}):
-        words += ["--max-border", str(config["gate"]["max_border"])]
+    for name in LIMITS:
+        if name in config.get("gate", {}):
+            words += [f"--{name.replace('_', '-')}", str(config["gate"][name])]
     words += ["--device", described["device_type"], "--dtype", described["dtype"], "--out", str(store)]
     return shlex.join(words)
