@@ -49,6 +49,30 @@ def test_hooks_are_removed(tiny, noise):
     assert hooks(backbone.unet) == before
 
 
+@pytest.mark.parametrize(
+    ("layers", "left_out"), [(None, ["conv_out"]), (["down_blocks.1", "mid_block"], ["up_blocks.0", "conv_out"])]
+)
+def test_stopping_computes_nothing_behind_the_last_layer(tiny, noise, layers, left_out):
+    backbone = tiny("sd1")
+    prompt, latents, called = backbone.empty_prompt(1), noise(1, 4, 32, 32), []
+    modules = dict(backbone.unet.named_modules())
+    with FeatureTap(backbone, layers) as whole:
+        backbone.denoise(latents, 500, prompt)
+    for name in left_out:
+        modules[name].register_forward_pre_hook(lambda *_, name=name: called.append(name))
+    before = hooks(backbone.unet)
+    with FeatureTap(backbone, layers, stop=True) as tap:
+        backbone.denoise(latents, 500, prompt)
+        raise AssertionError("the call came back")
+    assert called == []
+    assert hooks(backbone.unet) == before
+    assert list(tap.features) == list(whole.features)
+    assert all(torch.equal(tap.features[name], whole.features[name]) for name in whole.features)
+    # The model works as ever afterwards.
+    backbone.denoise(latents, 500, prompt)
+    assert called == left_out
+
+
 @pytest.mark.parametrize("layer", ["up_blocks.2", "nonsense", ""])
 def test_unknown_layer_lists_the_available_ones(tiny, layer):
     with pytest.raises(ValueError, match=r"unknown layer .*down_blocks\.0, .*up_blocks\.1, mid_block"):

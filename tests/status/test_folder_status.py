@@ -18,6 +18,7 @@ def half(tmp_path):
     config = {
         "steps": 24,
         "image_size": None,
+        "reread_noises": 0,
         "templates": ["a {name}"],
         "gate": {"max_border": 0.1, "min_agreement": 0.2},
     }
@@ -49,7 +50,8 @@ def test_a_set_under_way(half):
     assert (found.per_minute, found.minutes_left, found.finished) == (2.0, 1.0, False)
     assert shlex.split(found.resume) == [
         *("diffusionseg", "synth", "--model", "my model", "--classes", "cat,dog house", "--count", "10"),
-        *("--seed", "3", "--shard-size", "3", "--steps", "24", "--template", "a {name}", "--max-border", "0.1"),
+        *("--seed", "3", "--shard-size", "3", "--steps", "24", "--reread-noises", "0"),
+        *("--template", "a {name}", "--max-border", "0.1"),
         *("--min-agreement", "0.2"),
         *("--device", "cpu", "--dtype", "float32", "--out", str(half)),
     ]

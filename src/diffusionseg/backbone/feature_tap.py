@@ -21,9 +21,12 @@ class FeatureTap:
     outputs of all up blocks. `features` maps each to a tensor (B, C, h, w) in the U-Net's number format.
     Forward hooks read them and are removed on exit, also after an exception. An unknown layer raises
     `ValueError` listing the blocks.
+
+    With `stop` the call ends, and the block of the `with` statement too, as soon as every layer has given
+    something: what lies behind the last of them is not computed, and there is no output of the U-Net.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str] | None = None) -> None:
+    def __init__(self, backbone: Backbone, layers: Sequence[str] | None = None, *, stop: bool = False) -> None:
         modules = dict(backbone.unet.named_modules())
         names = list(layers) if layers is not None else _up_blocks(backbone.unet)
         for name in names:
@@ -33,6 +36,7 @@ class FeatureTap:
                 )
         self.features: dict[str, Tensor] = {}
         self._modules: dict[str, nn.Module] = {name: modules[name] for name in names}
+        self._stop = stop
         self._hooks = ExitStack()
 
     def __enter__(self) -> FeatureTap:
@@ -42,16 +46,23 @@ class FeatureTap:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         self._hooks.close()
+        return kind is _Complete
 
     def _keep(self, name: str) -> Any:
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
             # Down blocks give (hidden states, skip connections), transformers a one-tuple.
             value = output if isinstance(output, Tensor) else output[0]
             self.features[name] = value.detach()
+            if self._stop and len(self.features) == len(self._modules):
+                raise _Complete
 
         return hook
+
+
+class _Complete(Exception):
+    """Every layer has given something."""
 
 
 def _blocks(modules: Iterable[str]) -> list[str]:

@@ -36,7 +36,7 @@ def extract_features(
     (drawn from `noise_seed` on the CPU, the same for every picture, so that no result depends on the batch),
     one U-Net call a timestep. `inversion`: DDIM inversion over `steps` timesteps up to max(timesteps), which
     are visited too, and one more U-Net call on the inverted latent at each asked timestep. `layers` None
-    means every up block.
+    means every up block; nothing behind the last layer is computed.
     """
     if not timesteps:
         raise ValueError("timesteps is empty")
@@ -57,7 +57,7 @@ def extract_features(
     for t, noisy in trajectory:
         if t not in timesteps:
             continue
-        with FeatureTap(backbone, layers) as tap:
+        with FeatureTap(backbone, layers, stop=True) as tap:
             backbone.denoise(noisy, t, prompt)
         for layer, values in tap.features.items():
             found[f"{layer}@{t}"] = values.to(torch.promote_types(values.dtype, torch.float32))

@@ -27,6 +27,10 @@ def synth(
         list[str] | None, typer.Option(help="Prompt template with {name} and perhaps {article}; repeatable.")
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side in pixels; default the generator's own.")] = None,
+    reread_noises: Annotated[
+        int | None,
+        typer.Option(help="Fresh noises under which attention is read again from the finished image, 0 to 64."),
+    ] = None,
     attempts: Annotated[int | None, typer.Option(help="Images tried for one place, 1 to 100.")] = None,
     max_border: Annotated[
         float | None, typer.Option(help="Largest share of the image's rim that an object may cover, 0 to 1.")
@@ -73,6 +77,7 @@ def synth(
             "guidance": guidance,
             "templates": tuple(template) if template else None,
             "image_size": image_size,
+            "reread_noises": reread_noises,
             "attempts": attempts,
             "call_size": call_size,
         }

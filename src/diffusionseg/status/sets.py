@@ -22,7 +22,7 @@ from diffusionseg.data import (
 )
 from diffusionseg.status.standing import Standing, rate
 
-FLAGS = ("steps", "guidance", "image_size", "attempts", "call_size")
+FLAGS = ("steps", "guidance", "image_size", "reread_noises", "attempts", "call_size")
 """Entries of a set's configuration that are options of `synth` under the same name."""
 LIMITS = ("max_border", "min_area", "max_area", "min_agreement")
 """Limits of a set's quality gate that are options of `synth` under the same name."""

@@ -1,0 +1,116 @@
+"""What does the saliency of one photograph cost, in U-Net calls?
+
+The parts of a prediction and its whole take turns in one process, at the generator's own size, one photograph a call:
+one plain call of the U-Net is the floor; `features` is what the fast mode adds to the photograph's latents (one
+noising, and the U-Net up to the last layer that is read); `encoding` the way there, `decoder` the way back;
+`saliency` all of it; `inversion` all of it by DDIM inversion in so many steps instead. The decoder's weights are
+random: they cost the same.
+
+    python benchmarks/prediction_speed.py --model mini
+    python benchmarks/prediction_speed.py --model sd15 --rounds 3      # random weights, 512x512
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from diffusionseg.backbone import Backbone
+from diffusionseg.backbone.architectures import FULL_SIZE
+from diffusionseg.backbone.random_models import full_size_backbone
+from diffusionseg.backbone.schedule import add_noise
+from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
+
+
+def load(model: str) -> Backbone:
+    """`mini`, a folder, a hub id, or a family of full size with random weights in float32."""
+    if model in FULL_SIZE:
+        return full_size_backbone(model, torch.float32)
+    return Backbone.from_pretrained(model, device="cpu", dtype="float32")
+
+
+def parts(backbone: Backbone, config: FeatureConfig) -> dict[str, Callable[[], object]]:
+    """By name: one run of a part of a prediction."""
+    side = backbone.image_size
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
+    pictures = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    prompt = backbone.empty_prompt(1)
+    latents = backbone.encode_images(pictures)
+    levels = extract_features(backbone, pictures, config)
+    decoder = Decoder([level.shape[1] for level in levels], DecoderConfig()).eval()
+    fast, slow = (DiffusionSeg(backbone, decoder, c) for c in (config, replace(config, mode="inversion")))
+    (timestep,) = config.timesteps
+    noised = add_noise(latents, torch.randn(latents.shape), float(backbone.alphas_cumprod[timestep]))
+
+    def features() -> object:
+        # With the photograph's latents at hand instead of its pixels.
+        encode, backbone.encode_images = backbone.encode_images, lambda images: latents  # type: ignore[method-assign]
+        try:
+            return extract_features(backbone, pictures, config)
+        finally:
+            backbone.encode_images = encode  # type: ignore[method-assign]
+
+    return {
+        "one U-Net call": lambda: backbone.denoise(noised, timestep, prompt),
+        "features": features,
+        "encoding": lambda: backbone.encode_images(pictures),
+        "decoder": lambda: decoder(levels, pictures),
+        "saliency": lambda: fast.saliency([image]),
+        f"inversion, {config.steps} steps": lambda: slow.saliency([image]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--timestep", type=int, default=50)
+    parser.add_argument("--layers", help="Module paths separated by commas; default the outputs of all up blocks.")
+    parser.add_argument("--inversion-steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    layers = tuple(args.layers.split(",")) if args.layers else None
+    config = FeatureConfig(timesteps=(args.timestep,), layers=layers, steps=args.inversion_steps)
+    backbone = load(args.model)
+    with torch.no_grad():
+        work = parts(backbone, config)
+        times: dict[str, list[float]] = {name: [] for name in work}
+        for number in range(args.rounds + 1):
+            for name, do in work.items():
+                began = time.perf_counter()
+                do()
+                # The first of each is warming up.
+                if number:
+                    times[name].append(time.perf_counter() - began)
+    call = times["one U-Net call"]
+    rows = {
+        name: {
+            "milliseconds": 1000 * statistics.median(values),
+            "least": 1000 * min(values),
+            "most": 1000 * max(values),
+            # Of neighbours in time, so that a slow minute counts for both.
+            "ratio": statistics.median(v / w for v, w in zip(values, call, strict=True)),
+        }
+        for name, values in times.items()
+    }
+    if args.json:
+        print(json.dumps({"model": args.model, "parts": rows}))
+        return
+    print(f"{args.model}, {backbone.image_size} px, {args.threads} threads, medians of {args.rounds}\n")
+    print("| part | ms (least to most) | times one U-Net call |\n|---|---|---|")
+    for name, row in rows.items():
+        spread = f"{row['milliseconds']:.1f} ({row['least']:.1f} to {row['most']:.1f})"
+        print(f"| {name} | {spread} | {row['ratio']:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
