@@ -13,34 +13,20 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.backbone.architectures import FULL_SIZE
 from diffusionseg.backbone.threads import side_by_side
+from diffusionseg.bench import matrix_rate, operations
+from diffusionseg.bench.generator_steps import unet_rows
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.sampling import draft, synthesize_group
 
 TOKENS = 77
 """Length of a prompt of Stable Diffusion in tokens."""
-
-
-def operations(module: nn.Module, *inputs: Any, **options: Any) -> int:
-    """Operations of one forward pass (a multiplication and an addition are two)."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        module(*inputs, **options)
-    return int(counter.get_total_flops())
-
-
-def unet_rows(config: SynthesisConfig) -> int:
-    """Rows that the U-Net computes for one image: both halves of the guidance, and the fresh readings."""
-    return config.steps * (2 if config.guidance > 1 else 1) + config.reread_noises * len(config.reread_timesteps)
 
 
 def full_size(family: str) -> tuple[int, int]:
@@ -53,8 +39,8 @@ def full_size(family: str) -> tuple[int, int]:
         added = {}
         if family == "sdxl":
             added = {"text_embeds": torch.empty(1, 1280), "time_ids": torch.empty(1, 6)}
-        row = operations(unet, latents, torch.zeros(1), context, added_cond_kwargs=added or None)
-        return row, operations(vae.decoder, latents)
+        row = operations(lambda: unet(latents, torch.zeros(1), context, added_cond_kwargs=added or None))
+        return row, operations(lambda: vae.decoder(latents))
 
 
 def of_backbone(backbone: Backbone) -> tuple[int, int]:
@@ -62,13 +48,8 @@ def of_backbone(backbone: Backbone) -> tuple[int, int]:
     side = backbone.image_size // backbone.downscale
     latents = torch.zeros(1, backbone.latent_channels, side, side)
     prompt = backbone.encode_prompts(["a photo of a dog"])
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        backbone.denoise(latents, 500, prompt)
-    row = int(counter.get_total_flops())
-    with counter, torch.no_grad():
-        backbone.decode_latents(latents)
-    return row, int(counter.get_total_flops())
+    row = operations(lambda: backbone.denoise(latents, 500, prompt))
+    return row, operations(lambda: backbone.decode_latents(latents))
 
 
 def hours(pairs: int, each: float, devices: int, tflops: float, accepted: float) -> float:
@@ -86,7 +67,7 @@ def check(backbone: Backbone, each: float, images: int, cores: int) -> None:
         return time.perf_counter() - began
 
     with side_by_side(1, one_core_each=True) as pool:
-        rate = pool.submit(matrix_rate).result()
+        rate = pool.submit(matrix_rate, backbone.device, backbone.dtype).result()
         pool.submit(image, 0).result()
         alone = statistics.median(pool.submit(image, n).result() for n in range(1, images + 1))
     with side_by_side(cores, one_core_each=True) as pool:
@@ -96,17 +77,6 @@ def check(backbone: Backbone, each: float, images: int, cores: int) -> None:
     print(f"\nmatrix rate of one core {rate / 1e9:.0f} GFLOP/s; floor of an image {each / rate:.2f} s")
     print(f"one core: {alone:.2f} s an image, {alone * rate / each:.2f} times the floor")
     print(f"{cores} cores: {together:.2f} s an image, {alone / together:.2f} times as many")
-
-
-def matrix_rate(side: int = 1024, repeats: int = 8) -> float:
-    """Operations a second of a product of two square float32 matrices; the best of several."""
-    a, b = torch.rand(side, side), torch.rand(side, side)
-    best = 0.0
-    for _ in range(repeats):
-        began = time.perf_counter()
-        torch.mm(a, b)
-        best = max(best, 2 * side**3 / (time.perf_counter() - began))
-    return best
 
 
 def main() -> None:

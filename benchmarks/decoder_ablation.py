@@ -57,6 +57,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--views", type=int, default=8, help="augmented views of each pair; fewer is quicker")
+    parser.add_argument("--every", type=int, default=1, help="take every so many photographs")
     parser.add_argument("--only", help="variants, separated by semicolons")
     args = parser.parse_args()
     backbone = Backbone.from_pretrained(args.model)
@@ -64,13 +66,13 @@ def main() -> None:
     pairs = [(s.image_array(), s.mask_array()) for s in samples]
     qualities = [Quality(**s.meta["quality"]) for s in samples]
     names = [name.strip() for name in args.only.split(";")] if args.only else list(VARIANTS)
-    photos = find_pairs(args.photos)
+    photos = find_pairs(args.photos)[:: args.every]
     print(f"{len(pairs)} pairs, {len(photos)} photographs, generator {backbone.fingerprint[:16]}")
     rows = [baseline(photos)]
     for name in names:
         started = time.perf_counter()
         kept = [pair for pair, quality in zip(pairs, qualities, strict=True) if passes(quality, VARIANTS[name])]
-        model = fit(backbone, kept, VARIANTS[name], args.out / name.replace(" ", "-").replace(",", ""), args.steps)
+        model = fit(backbone, kept, VARIANTS[name], args.out / name.replace(" ", "-").replace(",", ""), args)
         trained = time.perf_counter() - started
         rows += judge(name, model, photos)
         for entry in rows[-3:]:
@@ -85,12 +87,12 @@ def passes(quality: Quality, changes: dict) -> bool:
     return reject_reason(quality, replace(GateConfig(**LOOSEST), **changes.get("gate", {}))) is None
 
 
-def fit(backbone: Backbone, pairs: list, changes: dict, out: Path, steps: int) -> DiffusionSeg:
+def fit(backbone: Backbone, pairs: list, changes: dict, out: Path, args: argparse.Namespace) -> DiffusionSeg:
     """Train one variant."""
     features = dict(changes.get("features", {}))
     if scale := features.pop("scale", None):
         features["image_size"] = scale * backbone.image_size
-    config = TrainConfig(steps=steps)
+    config = TrainConfig(steps=args.steps, views=args.views)
     config = replace(config, augment=replace(config.augment, **changes.get("augment", {})))
     config = replace(config, **changes.get("train", {}))
     kept = max(1, round(len(pairs) * changes.get("share", 1)))

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,6 +24,7 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.backbone.architectures import FULL_SIZE
 from diffusionseg.backbone.random_models import full_size_backbone
 from diffusionseg.backbone.schedule import add_noise
+from diffusionseg.bench import take_turns
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 
 
@@ -83,33 +82,16 @@ def main() -> None:
     backbone = load(args.model)
     with torch.no_grad():
         work = parts(backbone, config)
-        times: dict[str, list[float]] = {name: [] for name in work}
-        for number in range(args.rounds + 1):
-            for name, do in work.items():
-                began = time.perf_counter()
-                do()
-                # The first of each is warming up.
-                if number:
-                    times[name].append(time.perf_counter() - began)
+        times = take_turns(work, args.rounds)
     call = times["one U-Net call"]
-    rows = {
-        name: {
-            "milliseconds": 1000 * statistics.median(values),
-            "least": 1000 * min(values),
-            "most": 1000 * max(values),
-            # Of neighbours in time, so that a slow minute counts for both.
-            "ratio": statistics.median(v / w for v, w in zip(values, call, strict=True)),
-        }
-        for name, values in times.items()
-    }
     if args.json:
+        rows = {name: {"seconds": timing.seconds, "ratio": timing.times(call)} for name, timing in times.items()}
         print(json.dumps({"model": args.model, "parts": rows}))
         return
     print(f"{args.model}, {backbone.image_size} px, {args.threads} threads, medians of {args.rounds}\n")
     print("| part | ms (least to most) | times one U-Net call |\n|---|---|---|")
-    for name, row in rows.items():
-        spread = f"{row['milliseconds']:.1f} ({row['least']:.1f} to {row['most']:.1f})"
-        print(f"| {name} | {spread} | {row['ratio']:.3f} |")
+    for name, timing in times.items():
+        print(f"| {name} | {timing.spread()} | {timing.times(call):.3f} |")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from torch import Tensor
 from diffusionseg.backbone import Backbone
 from diffusionseg.backbone.architectures import FULL_SIZE
 from diffusionseg.backbone.random_models import full_size_backbone
+from diffusionseg.bench import Timing, take_turns
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.sampling import draft, draw_group, make_pair
 
@@ -155,21 +155,19 @@ def main() -> None:
     peaks = {name: memory_of(name) for name in names}
     backbone = load(args.model)
     found = sides(backbone, settings(args))
-    times: dict[str, list[float]] = {name: [] for name in names}
+    pictures: dict[str, np.ndarray] = {}
+    with torch.no_grad():
+        times = take_turns({name: partial(keep, pictures, name, found[name]) for name in names}, args.rounds)
     furthest = 0
-    for number in range(args.rounds + 1):
-        pictures = {}
-        for name in names:
-            began = time.perf_counter()
-            with torch.no_grad():
-                pictures[name] = found[name](number)
-            # The first of each side is warming up.
-            if number:
-                times[name].append(time.perf_counter() - began)
-        if {"plain", "ours"} <= pictures.keys():
-            furthest = max(furthest, int(np.abs(pictures["plain"].astype(int) - pictures["ours"]).max()))
+    if {"plain", "ours"} <= pictures.keys():
+        furthest = int(np.abs(pictures["plain"].astype(int) - pictures["ours"]).max())
     report(args, times, peaks, furthest)
     sys.exit(furthest > 8)
+
+
+def keep(pictures: dict[str, np.ndarray], name: str, draw: Callable[[int], np.ndarray]) -> None:
+    """Draw the image of number 0, which every side draws, and keep it under the side's name."""
+    pictures[name] = draw(0)
 
 
 def settings(args: argparse.Namespace) -> SynthesisConfig:
@@ -191,28 +189,25 @@ def memory_of(name: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def report(args: argparse.Namespace, times: dict[str, list[float]], peaks: dict[str, int], furthest: int) -> None:
+def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, int], furthest: int) -> None:
     first = next(iter(times))
     rows = {
         name: {
-            "seconds": statistics.median(values),
-            "least": min(values),
-            "most": max(values),
-            # Of neighbours in time, so that a slow minute counts for both.
-            "ratio": statistics.median(v / w for v, w in zip(values, times[first], strict=True)),
+            "seconds": timing.seconds,
+            "ratio": timing.times(times[first]),
             "peak_bytes": peaks[name],
             "peak_ratio": peaks[name] / peaks[first],
         }
-        for name, values in times.items()
+        for name, timing in times.items()
     }
     if args.json:
         print(json.dumps({"model": args.model, "steps": args.steps, "sides": rows, "difference": furthest}))
         return
-    print(f"{args.model}, {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} images")
+    print(f"{args.model}, {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} rounds")
     print(f"\n| side | seconds an image | times {first} | peak, MB | times {first} |\n|---|---|---|---|---|")
-    for name, row in rows.items():
-        spread = f"{row['seconds']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
-        print(f"| {name} | {spread} | {row['ratio']:.3f} | {row['peak_bytes'] / 1e6:.0f} | {row['peak_ratio']:.3f} |")
+    for name, timing in times.items():
+        ratio, peak = timing.times(times[first]), peaks[name] / peaks[first]
+        print(f"| {name} | {timing.spread(1.0)} | {ratio:.3f} | {peaks[name] / 1e6:.0f} | {peak:.3f} |")
     print(f"\nlargest difference of the pictures of plain and ours: {furthest} of 255")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from diffusionseg import __version__
 from diffusionseg.cli import (
+    bench,
     compare,
     datasets,
     demo,
@@ -57,5 +58,6 @@ app.command("pretrain", epilog=pretrain.EXAMPLE)(pretrain.pretrain)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("status", epilog=status.EXAMPLE)(status.status)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(datasets.datasets, name="datasets", epilog=datasets.EXAMPLE)
