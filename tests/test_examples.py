@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "examples").glob("*.ipynb"))
 
@@ -30,3 +31,16 @@ def test_the_code_runs(path, tmp_path):
     shown = done.stdout.splitlines()[-1]
     assert shown.count("Image") == 3, shown
     assert "dict" in shown
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_documentation_are_drawn(tmp_path):
+    script = NOTEBOOKS[0].parent.parent / "docs" / "figures.py"
+    command = [sys.executable, script, "--out", tmp_path, "--steps", "4", "--photographs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # As many pictures side by side as those that the documentation shows.
+    for name in ("attentioncut.png", "prediction.png"):
+        with Image.open(tmp_path / name) as drawn, Image.open(script.parent / "images" / name) as shown:
+            assert drawn.width == shown.width
+            assert len(drawn.getcolors(drawn.width * drawn.height)) > 100

@@ -21,6 +21,7 @@ VERBS = (
     "export",
     "serve",
     "status",
+    "bench",
     "doctor",
     "datasets",
 )
