@@ -11,7 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import diffusionseg
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "docs/*.md", "docs/images/*", "recipes/mini/*", "examples/*")
@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def commands() -> str:
     """What `--help` says of every verb."""
-    top: Any = typer.main.get_command(app)
+    top: Any = typer.main.get_command(application())
     parts = ["# Command line", "", "Common to all: `diffusionseg VERB --help`, `diffusionseg --version`.", ""]
     for name, command in top.commands.items():
         inner = command.commands.items() if hasattr(command, "commands") else [("", command)]

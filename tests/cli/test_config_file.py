@@ -5,7 +5,7 @@ import typer
 from hypothesis import given
 from typer.main import get_command
 
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 from diffusionseg.cli.options import _read_config
 from hostile import damaged, few, refused_by_name
 
@@ -14,7 +14,7 @@ WHOLE = [
     b"max-border = 1e400\ncount = 99999999999999999999\nsteps = nan\n",
     b"classes = {a = 1}\n[count]\nb = 1979-05-27\n",
 ]
-SYNTH = get_command(app).commands["synth"]
+SYNTH = get_command(application()).commands["synth"]
 
 
 def read(path):

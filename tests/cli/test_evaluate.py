@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(command):
-    return CliRunner().invoke(app, ["eval", *command.split()])
+    return CliRunner().invoke(application(), ["eval", *command.split()])
 
 
 def test_every_number_stands_beside_its_protocol(folder):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from diffusionseg import __version__
 from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.cli import run_log as module
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 from diffusionseg.cli.run_log import RunLog, run_log
 from diffusionseg.demo import photographs
 from diffusionseg.engine import Terminated
@@ -73,7 +73,9 @@ def test_without_a_file_nothing_is_written_and_one_that_cannot_be_written_is_an_
     with run_log(None) as log:
         log.start("verb", {})
         log.progress(1, 2)
-    done = CliRunner().invoke(app, ["predict", "x", "--out", f"{tmp_path}/out", "--log", f"{tmp_path}/no/log.jsonl"])
+    done = CliRunner().invoke(
+        application(), ["predict", "x", "--out", f"{tmp_path}/out", "--log", f"{tmp_path}/no/log.jsonl"]
+    )
     assert done.exit_code == 2
     assert "no/log.jsonl: No such file" in done.output.replace("\n", "")
 
@@ -88,7 +90,7 @@ def test_synth_logs_its_shards_and_rejects(tmp_path):
     tiny_backbone("sd1").save_pretrained(tmp_path / "model")
     words = f"synth --model {tmp_path}/model --classes cat --count 2 --shard-size 1 --steps 2 --attempts 1 --device cpu"
     words += f" --max-border 0 --out {tmp_path}/set --log {tmp_path}/log.jsonl"
-    done = CliRunner().invoke(app, words.split())
+    done = CliRunner().invoke(application(), words.split())
     assert "the quality gate let no image pass" in done.output
     first, *between, last = lines(tmp_path / "log.jsonl")
     assert (first["verb"], first["settings"]["steps"], first["settings"]["gate"]["max_border"]) == ("synth", 2, 0)
@@ -100,7 +102,7 @@ def test_synth_logs_its_shards_and_rejects(tmp_path):
 @pytest.mark.parametrize("verb", ["synth --classes cat --model nowhere", "train nowhere", "pretrain nowhere"])
 def test_other_verbs_log_what_ended_them(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, [*verb.split(), "--out", "out", "--log", "log.jsonl"])
+    done = CliRunner().invoke(application(), [*verb.split(), "--out", "out", "--log", "log.jsonl"])
     assert done.exit_code == 2
     last = lines(tmp_path / "log.jsonl")[-1]
     assert (last["event"], last["status"]) == ("end", "failed")
@@ -112,7 +114,7 @@ def test_predict_reads_a_list_and_logs_what_failed(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     shutil.copy(photographs()[0], tmp_path / "in" / "photo.jpg")
     words = ["predict", "--list", "-", "--out", "out", "--refine", "none", "--device", "cpu", "--log", "log.jsonl"]
-    done = CliRunner().invoke(app, [*words, "--json"], input="in/photo.jpg\nin/lost.jpg\n\nin/photo.jpg\n")
+    done = CliRunner().invoke(application(), [*words, "--json"], input="in/photo.jpg\nin/lost.jpg\n\nin/photo.jpg\n")
     assert done.exit_code == 1, done.output
     assert json.loads(done.stdout)["images"] == 2
     assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["photo.mask.png", "photo.saliency.png"]
@@ -137,7 +139,7 @@ def test_predict_reads_a_list_and_logs_what_failed(tmp_path, monkeypatch):
 def test_wrong_usage_of_predict_is_named(words, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("\n")
-    done = CliRunner().invoke(app, ["predict", *words, "--out", "out"])
+    done = CliRunner().invoke(application(), ["predict", *words, "--out", "out"])
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
     assert not (tmp_path / "out").exists()

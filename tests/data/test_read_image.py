@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,21 @@ def test_good_pictures_come_out_upright_on_white_in_rgb(tmp_path: Path) -> None:
         pixels = np.asarray(image, dtype=float)
         assert pixels.shape == shows.shape, name
         assert np.abs(pixels - shows).mean() <= error, name
+
+
+def test_rare_formats_are_read_by_a_process_that_has_read_none(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.full((16, 16, 3), 200, np.uint8))
+    for name in ("a.jpg", "b.tif", "c.webp"):
+        picture.save(tmp_path / name)
+    code = (
+        "import sys\n"
+        "from diffusionseg.data import read_image\n"
+        "for name in sys.argv[1:]:\n"
+        "    print(read_image(name).size, 'PIL.PdfImagePlugin' in sys.modules)\n"
+    )
+    names = sorted(map(str, tmp_path.iterdir()))
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["(16, 16) False", "(16, 16) True", "(16, 16) True"]
 
 
 @pytest.mark.parametrize("kind", ["bad_files", "more_bad_files"])

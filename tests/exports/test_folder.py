@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 from diffusionseg.exports import FORMATS, ExportConfig, export
 from diffusionseg.exports import run as run_module
 
 
 def run(*words):
-    return CliRunner().invoke(app, ["export", *map(str, words)])
+    return CliRunner().invoke(application(), ["export", *map(str, words)])
 
 
 def said(done):

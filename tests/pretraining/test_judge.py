@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from diffusionseg.cli.app import app
+from diffusionseg.cli.app import application
 from diffusionseg.pretraining import (
     GeneratorConfig,
     JudgeConfig,
@@ -237,7 +237,7 @@ def test_a_run_is_the_same_with_and_without_a_judge(
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(app, ["pretrain", *map(str, arguments)])
+    return CliRunner().invoke(application(), ["pretrain", *map(str, arguments)])
 
 
 def test_command_names_a_folder_that_cannot_judge(folder, annotated, tmp_path):

@@ -7,13 +7,15 @@ def main() -> None:
     import os
     import sys
 
-    from diffusionseg.cli.app import app
+    from diffusionseg.cli.app import VERBS, application
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
+    asked = sys.argv[1:2]
     try:
-        app()
+        # All where none is named: for help, completion, or to say what is like a misspelt one.
+        application(asked if asked and asked[0] in VERBS else VERBS)()
     except OSError as error:
         # The verbs name their own files; what is left is stdout, as on a full disk. Its content is lost, and Python's
         # own try to write it at the end would hide the exit status.

@@ -127,17 +127,14 @@ def _from_file(file: BinaryIO, label: str, max_pixels: int) -> Image.Image:
     if not start:
         raise ImageError(label, "is empty (zero bytes); copy or download it again")
     file.seek(0)
-    # Pillow loads its plug-ins by need; without all of them a format of ours could be unknown.
-    Image.init()
-    formats = [name for name in FORMATS if name in Image.OPEN]
     try:
-        with Image.open(file, formats=formats) as image:
+        with _identified(file) as image:
             _check_size(image, label, max_pixels)
             if image.format == "PNG":
                 # Decoding skips the checksums of the pixel data, so flipped bits would pass as a picture.
                 image.verify()
                 file.seek(0)
-                with Image.open(file, formats=formats) as again:
+                with _identified(file) as again:
                     return _decode(again, label, max_pixels)
             return _decode(image, label, max_pixels)
     except (ImageError, MemoryError):
@@ -149,6 +146,20 @@ def _from_file(file: BinaryIO, label: str, max_pixels: int) -> Image.Image:
     # Damaged files make Pillow raise almost anything: SyntaxError, struct.error, EOFError, OverflowError, KeyError ...
     except Exception as error:
         raise ImageError(label, _damage(error)) from error
+
+
+def _identified(file: BinaryIO) -> Image.Image:
+    # Loading all of Pillow's plug-ins takes longer than reading a photograph: the commonest formats are tried first.
+    Image.preinit()
+    with suppress(UnidentifiedImageError):
+        return Image.open(file, formats=_known())
+    Image.init()
+    file.seek(0)
+    return Image.open(file, formats=_known())
+
+
+def _known() -> list[str]:
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _damage(error: Exception) -> str:

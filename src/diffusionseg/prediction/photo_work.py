@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -87,27 +87,28 @@ def photo_worker(model: Segmenter, plan: PhotoPlan, share: Share) -> Worker:
     """
     if model.in_batches:
         return partial(_in_batches, model, plan, share.tell)
-    models: SimpleQueue[Segmenter] = SimpleQueue()
     number = min(plan.batch_size or share.cores, share.cores)
-    for _ in range(number):
-        models.put(model.copy_for_thread())
-    return partial(_side_by_side, model, models, number, plan, share.tell)
+    return partial(_side_by_side, model, SimpleQueue(), number, plan, share.tell)
 
 
 def _side_by_side(
     original: Segmenter,
-    models: SimpleQueue[Segmenter],
+    idle: SimpleQueue[Segmenter],
     number: int,
     plan: PhotoPlan,
     tell: Callable[[Record], None],
     tasks: Sequence[PhotoTask],
 ) -> None:
     def work(task: PhotoTask) -> Record:
-        model = models.get()
+        # No more copies than have to work at once: a single photograph does not wait for those of other cores.
+        try:
+            model = idle.get_nowait()
+        except Empty:
+            model = original.copy_for_thread()
         try:
             return _alone(model, plan, task)
         finally:
-            models.put(model)
+            idle.put(model)
 
     again = []
     with original.side_by_side(min(number, len(tasks))) as pool:
