@@ -139,6 +139,8 @@ def assert_it_fits_and_speaks(page):
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        for tab in ("Segment", "Synthesise", "Evaluate"):
+            page.get_by_role("tab", name=tab).wait_for()
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('img, input:not([type=hidden]), button, iframe')]
           .filter((e) => e.offsetParent && !(e.alt || e.title || e.ariaLabel || e.innerText?.trim() || e.labels?.length
