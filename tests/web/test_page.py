@@ -1,5 +1,6 @@
 """The page without a browser: its addresses, what it keeps, and all of Gradio that stays closed."""
 
+import gc
 import io
 import json
 import zipfile
@@ -9,12 +10,14 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
+from starlette.testclient import TestClient
 
 from diffusionseg.data import StoredPairs
 from diffusionseg.demo import photographs
 from diffusionseg.masks import decode_rle
 from diffusionseg.synthesis import draw
 from diffusionseg.web import ServeConfig
+from diffusionseg.web.app import create_app
 from diffusionseg.web.body import Refused
 from diffusionseg.web.page.evaluate import _evaluated
 from diffusionseg.web.page.held import Held, explained, folders_below
@@ -50,6 +53,15 @@ def test_the_page_is_served_and_asks_for_nothing_elsewhere(client):
     assert not [source for source in sources if "//" in source]
     assert "googleapis" not in page.text + client.get("/theme.css").text
     assert client.get("/config").json()["analytics_enabled"] is False
+
+
+def test_without_a_generator_the_page_says_how_to_draw(models):
+    app = create_app({"bright": models["bright"]}, ServeConfig())
+    gc.collect()
+    with TestClient(app, base_url="http://localhost") as client:
+        told = client.get("/config").text
+    assert "--weights mini" in told
+    assert "Synthesise" in told
 
 
 def test_the_api_answers_for_itself_beside_the_page(client):
