@@ -219,6 +219,45 @@ def test_a_student_is_told_from_a_decoder(folder):
         load_segmenter(folder / "other.onnx")
 
 
+def test_a_student_comes_back_from_the_hub_with_a_card(folder, student, hub):
+    assert student.push_to_hub("someone/student", license="mit") == "https://huggingface.co/someone/student"
+    place = hub / "someone" / "student"
+    for name in ("student.onnx", "student-int8.onnx", "config.json"):
+        assert (place / name).read_bytes() == (folder / name).read_bytes()
+    card = (place / "README.md").read_text()
+    for said in ("license: mit\n", '"someone/student"', "15 image", "(N, 3, 32, 32)", "(N, 16, 16)"):
+        assert said in card
+    assert load_segmenter("someone/student").fingerprint == student.fingerprint
+    small = load_segmenter("someone/student/student-int8.onnx")
+    assert small.fingerprint == Student.from_pretrained(folder / "student-int8.onnx").fingerprint
+
+
+def test_a_card_that_somebody_wrote_goes_along(folder, hub, tmp_path):
+    made = (folder / "README.md").read_text()
+    assert "license" not in made
+    place = copied(folder, tmp_path / "copy")
+    (place / "README.md").write_text(made + "Measured: well.\n")
+    for file, saved in (("student.onnx", tmp_path / "one"), ("student-int8.onnx", tmp_path / "two")):
+        Student.from_pretrained(place / file).save_pretrained(saved, note=1)
+        assert {p.name for p in saved.iterdir()} == {p.name for p in place.iterdir()}
+        assert json.loads((saved / "config.json").read_text())["note"] == 1
+        assert (saved / "README.md").read_text().endswith("well.\n")
+        Student.from_pretrained(saved / file)
+    Student.from_pretrained(place).push_to_hub("someone/own")
+    assert (hub / "someone" / "own" / "README.md").read_text().endswith("well.\n")
+    (place / "student-int8.onnx").unlink()
+    Student.from_pretrained(place).push_to_hub("someone/one")
+    assert not (hub / "someone" / "one" / "student-int8.onnx").exists()
+    load_segmenter("someone/one")
+
+
+def test_what_a_student_refines_with_is_saved(folder, tmp_path):
+    model = Student.from_pretrained(folder)
+    model.predict_config = PredictConfig(threshold=0.3)
+    model.save_pretrained(tmp_path)
+    assert Student.from_pretrained(tmp_path).predict_config.threshold == 0.3
+
+
 def damage_end(place):
     (place / "student.onnx").write_bytes((place / "student.onnx").read_bytes()[:-9])
 

@@ -3,6 +3,7 @@
 import base64
 import gc
 import io
+import json
 import re
 import shutil
 import socket
@@ -76,6 +77,8 @@ def page(address):
         page.on("request", lambda request: asked.add(request.url))
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
+        # Without it a key may be faster than the order to catch what it opens.
+        page.on("filechooser", lambda chooser: None)
         page.goto(address)
         page.wait_for_selector("#drop input")
         yield page
@@ -109,11 +112,35 @@ def downloaded(page, name):
     return download.value.path().read_bytes()
 
 
+def downloaded_by_keyboard(page, selector):
+    tab_to(page, selector)
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    return download.value.path().read_bytes()
+
+
+def tab_to(page, selector, text=""):
+    """Press Tab until it leads to an element with this text, which must then show that it has the focus."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            "([selector, text]) => document.activeElement.matches(selector) && "
+            "document.activeElement.innerText.includes(text)",
+            [selector, text],
+        ):
+            style = "getComputedStyle(document.activeElement)"
+            assert page.evaluate(f"{style}.outlineStyle !== 'none' || {style}.boxShadow !== 'none'"), selector
+            return
+    pytest.fail(f"Tab does not lead to {selector} {text}")
+
+
 def assert_it_fits_and_speaks(page):
     """No sideways scrolling at the width of a telephone or a desk, and words for every picture and field."""
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        for tab in ("Segment", "Synthesise", "Evaluate"):
+            page.get_by_role("tab", name=tab).wait_for()
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('img, input:not([type=hidden]), button, iframe')]
           .filter((e) => e.offsetParent && !(e.alt || e.title || e.ariaLabel || e.innerText?.trim() || e.labels?.length
@@ -127,8 +154,7 @@ def test_a_dropped_photograph_is_segmented_and_its_cut_out_downloaded(page, phot
     page.evaluate(DROP, ["my cat.png", base64.b64encode(photo).decode()])
     page.wait_for_selector("#segmented img[alt^='mask of']")
     before = source(page, "mask of")
-    slider = page.locator("#threshold input[type=range]")
-    slider.focus()
+    tab_to(page, "#threshold input[type=range]")
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
     changed(page, "mask of", before)
@@ -138,7 +164,7 @@ def test_a_dropped_photograph_is_segmented_and_its_cut_out_downloaded(page, phot
         data=photo,
         headers={"Content-Type": "application/octet-stream"},
     )
-    assert downloaded(page, "rgba.png") == wanted.body()
+    assert downloaded_by_keyboard(page, "a[href*='rgba.png']") == wanted.body()
     page.get_by_label("green").check()
     page.wait_for_selector("img[alt$='background green']")
     with Image.open(io.BytesIO(downloaded(page, "cut-out on green"))) as cut:
@@ -148,9 +174,17 @@ def test_a_dropped_photograph_is_segmented_and_its_cut_out_downloaded(page, phot
 
 
 def test_before_and_after_slide_by_keyboard(page):
-    page.get_by_label("Before and after").focus()
+    tab_to(page, ".compare input")
     page.keyboard.press("End")
     assert page.evaluate("document.querySelector('.compare').style.getPropertyValue('--at')") == "100%"
+
+
+def test_a_photograph_is_chosen_by_keyboard(page, photo):
+    tab_to(page, "#drop input")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "chosen.png", "mimeType": "image/png", "buffer": photo})
+    page.wait_for_selector("#segmented img[alt^='mask of chosen']")
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_page_goes_on(page, photo):
@@ -167,18 +201,18 @@ def test_a_file_that_cannot_be_read_is_named_and_the_page_goes_on(page, photo):
 
 
 def test_images_are_synthesised_cut_again_chosen_and_exported(page, tmp_path):
-    tab = page.get_by_role("tab", name="Segment")
-    tab.focus()
-    page.keyboard.press("Tab")
+    tab_to(page, "[role=tab]", "Synthesise")
     page.keyboard.press("Enter")
-    page.get_by_label("Classes").fill("cat, dog")
-    page.locator("#begin").focus()
+    tab_to(page, "#classes :is(input, textarea)")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("cat, dog")
+    tab_to(page, "#begin")
     page.keyboard.press("Enter")
     page.wait_for_selector("#gallery button[data-n='3']", timeout=90_000)
     assert page.locator("#gallery button").count() == 4
     before = source(page, "mask of image 1")
     facts = page.inner_text(".facts")
-    page.locator("#lambda input[type=range]").focus()
+    tab_to(page, "#lambda input[type=range]")
     page.keyboard.press("Home")
     page.wait_for_function("(facts) => document.querySelector('.facts').innerText !== facts", arg=facts)
     changed(page, "mask of image 1", before)
@@ -188,12 +222,16 @@ def test_images_are_synthesised_cut_again_chosen_and_exported(page, tmp_path):
     crossed = source(page, "cross-attention of image 1")
     page.locator("#timesteps input").nth(3).uncheck()
     changed(page, "cross-attention of image 1", crossed)
-    page.locator("#gallery button[data-n='2']").focus()
+    tab_to(page, "#gallery button[data-n='2']")
     page.keyboard.press("Enter")
     page.get_by_role("button", name=re.compile("image 3$")).click()
     page.wait_for_selector("#gallery button[data-n='2'].rejected")
     zipfile.ZipFile(io.BytesIO(downloaded(page, "Export 3 kept pairs"))).extractall(tmp_path)
     assert len(StoredPairs([tmp_path])) == 3
+    with zipfile.ZipFile(io.BytesIO(downloaded_by_keyboard(page, "a[href$='coco.zip']"))) as archive:
+        instances = json.loads(archive.read("annotations/instances_default.json"))
+    assert [category["name"] for category in instances["categories"]] == ["cat", "dog"]
+    assert len(instances["images"]) == 3
     assert_it_fits_and_speaks(page)
 
 

@@ -1,5 +1,6 @@
 """The page without a browser: its addresses, what it keeps, and all of Gradio that stays closed."""
 
+import gc
 import io
 import json
 import zipfile
@@ -9,16 +10,19 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
+from starlette.testclient import TestClient
 
 from diffusionseg.data import StoredPairs
 from diffusionseg.demo import photographs
+from diffusionseg.masks import decode_rle
 from diffusionseg.synthesis import draw
 from diffusionseg.web import ServeConfig
+from diffusionseg.web.app import create_app
 from diffusionseg.web.body import Refused
 from diffusionseg.web.page.evaluate import _evaluated
 from diffusionseg.web.page.held import Held, explained, folders_below
 from diffusionseg.web.page.held_photo import safe_name
-from diffusionseg.web.page.held_set import HeldSet
+from diffusionseg.web.page.held_set import EXPORTS, HeldSet
 from diffusionseg.web.page.shelf import Shelf
 
 # Gradio makes event loops that it does not close.
@@ -49,6 +53,15 @@ def test_the_page_is_served_and_asks_for_nothing_elsewhere(client):
     assert not [source for source in sources if "//" in source]
     assert "googleapis" not in page.text + client.get("/theme.css").text
     assert client.get("/config").json()["analytics_enabled"] is False
+
+
+def test_without_a_generator_the_page_says_how_to_draw(models):
+    app = create_app({"bright": models["bright"]}, ServeConfig())
+    gc.collect()
+    with TestClient(app, base_url="http://localhost") as client:
+        told = client.get("/config").text
+    assert "--weights mini" in told
+    assert "Synthesise" in told
 
 
 def test_the_api_answers_for_itself_beside_the_page(client):
@@ -108,7 +121,8 @@ def test_files_of_a_photograph_are_those_of_the_api(client, photo):
     for wrong, status in (("passwd", 404), ("cutout.png?background=/etc", 422), ("rgba.png?threshold=2", 422)):
         assert client.get(f"{address}/{wrong}").status_code == status
     assert client.get("/page/photos/x/rgba.png").status_code == 404
-    assert client.get("/page/sets/x/pairs.zip").status_code == 404
+    for what in ("pairs", "coco", "../coco"):
+        assert client.get(f"/page/sets/x/{what}.zip").status_code == 404
     assert client.get("/page/reports/x/report.html").status_code == 404
 
 
@@ -170,6 +184,16 @@ def test_a_set_is_cut_again_without_being_drawn_again_and_exported(models, synth
     assert image.shape == (64, 64, 3)
     assert np.array_equal(mask, one.pairs[1].mask)
     assert json.loads((tmp_path / "shard-000000.json").read_text())["empty_places"] == [0]
+    for format in EXPORTS:
+        # Nobody learns where it was made.
+        assert b"diffusionseg-set-" not in one.export(format)
+    with zipfile.ZipFile(io.BytesIO(one.export("coco"))) as archive:
+        instances = json.loads(archive.read("annotations/instances_default.json"))
+        assert set(archive.namelist()) == {"annotations/instances_default.json", "images/000000001.jpg"}
+    assert [category["name"] for category in instances["categories"]] == ["cat", "dog"]
+    (found,) = [one for one in instances["annotations"] if not one["iscrowd"]]
+    assert found["category_id"] == 2
+    assert np.array_equal(decode_rle(found["segmentation"]), mask == 255)
     one.kept[1] = False
     with pytest.raises(Refused, match="no image is kept"):
         one.export()

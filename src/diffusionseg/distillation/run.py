@@ -19,7 +19,9 @@ from diffusionseg.exploitation.identity import check_same_run, describe_pairs, r
 from diffusionseg.exploitation.loop import Report, train_module
 from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
 from diffusionseg.prediction import PredictConfig
+from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
+from diffusionseg.student.hub import student_card
 from diffusionseg.training import Team, team_size
 
 CALIBRATION = 128
@@ -39,10 +41,10 @@ def distill(
     """Train a student on pairs of images (H, W, 3) and masks (H, W) of 0, 128 (ignored), 255, writing to `out`.
 
     `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
-    `out` gets config.json, student.onnx, student-int8.onnx, metrics.jsonl, curves.png, previews/ and a checkpoint from
-    which an interrupted run goes on; on one CPU thread it then ends with the same bits. Raises ValueError where the
-    packages that write ONNX are missing, for an empty set, for `out` holding another run (naming what differs), and
-    when the loss is no number.
+    `out` gets config.json, student.onnx, student-int8.onnx, a model card (README.md), metrics.jsonl, curves.png,
+    previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
+    Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
+    (naming what differs), and when the loss is no number.
     """
     # Before hours of training, not after.
     from diffusionseg.distillation.onnx_files import write_onnx
@@ -81,9 +83,11 @@ def distill(
             report,
         )
     pictures = np.stack([views.pair((index, PLAIN))[0] for index in training[:CALIBRATION]])
-    files = write_onnx(network.cpu(), pictures, out)
+    described["files"] = write_onnx(network.cpu(), pictures, out)
+    # A card that somebody has added to stays.
+    atomic_write(out / CARD, student_card(described).encode(), replace=overwrite)
     # The configuration last: a folder that has one is complete.
-    atomic_write(out / "config.json", json_bytes({**described, "files": files}))
+    atomic_write(out / "config.json", json_bytes(described))
 
 
 class _PictureBatches:

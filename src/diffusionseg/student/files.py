@@ -12,7 +12,8 @@ INPUT, OUTPUT = "pictures", "saliency"
 
 
 def variant_of(name_or_path: str | Path) -> tuple[str | Path, str]:
-    """(folder or name, variant of `FILES`) that `student`, `student-int8`, a folder or a .onnx file stands for.
+    """(folder or name, variant of `FILES`) that `student`, `student-int8`, a folder, a hub id, or a .onnx file in one
+    of the last two stands for.
 
     Raises ValueError for a .onnx file of another name.
     """
@@ -25,4 +26,5 @@ def variant_of(name_or_path: str | Path) -> tuple[str | Path, str]:
     variants = {file: variant for variant, file in FILES.items()}
     if path.name not in variants:
         raise ValueError(f"{name}: a student's file is named {' or '.join(variants)}")
-    return path.parent, variants[path.name]
+    # As text it may still be a hub id.
+    return path.parent if isinstance(name_or_path, Path) else str(path.parent), variants[path.name]

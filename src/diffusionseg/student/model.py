@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,29 +14,19 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from diffusionseg.data import read_json_object
+from diffusionseg.data import atomic_write, json_bytes
 from diffusionseg.prediction import PredictConfig, Segmenter
-from diffusionseg.prediction.settings import from_json
+from diffusionseg.prediction.hub import CARD, upload
+from diffusionseg.prediction.settings import to_json
 from diffusionseg.prediction.squeeze import squeeze
 from diffusionseg.prediction.versions import check_versions, versions
 from diffusionseg.prediction.weights_folder import resolve_folder
 from diffusionseg.student.files import FILES, INPUT, OUTPUT, variant_of
+from diffusionseg.student.folder import REMEDY, read_folder, read_network
+from diffusionseg.student.hub import student_card
 
 LIBRARIES = ("diffusionseg", "onnxruntime", "numpy", "scipy", "pillow")
 """Whose versions may change what comes out."""
-LARGEST_SIDE = 4096
-"""Pixels beyond which a configuration is not believed."""
-REMEDY = "copy or download it again, or run the same `diffusionseg distill` command again"
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """What a student's config.json says."""
-
-    side: int
-    predict: PredictConfig
-    digests: dict[str, str]
-    content: dict[str, Any]
 
 
 class Student(Segmenter):
@@ -45,10 +34,17 @@ class Student(Segmenter):
 
     in_batches = False
 
-    def __init__(self, content: bytes, side: int, predict_config: PredictConfig, described: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        side: int,
+        predict_config: PredictConfig,
+        described: dict[str, Any],
+        folder: Path | None = None,
+    ) -> None:
         """`content` is that of an ONNX file that `distill` wrote, `side` its pictures' in pixels, `described` what the
-        configuration beside it says. Raises ValueError where it is no such file."""
-        self.predict_config, self.side = predict_config, side
+        configuration beside it says, `folder` where both lie. Raises ValueError where it is no such file."""
+        self.predict_config, self.side, self._folder = predict_config, side, folder
         self._fingerprint = hashlib.sha256(content).hexdigest()
         self._content, self._described = content, described
         options = onnxruntime.SessionOptions()
@@ -83,15 +79,10 @@ class Student(Segmenter):
         folder = resolve_folder(
             place, local_files_only=local_files_only, revision=revision, cache_dir=cache_dir, token=token
         )
-        described, path = _read(folder), folder / FILES[variant]
+        described, path = read_folder(folder), folder / FILES[variant]
+        content = read_network(path, described.digests)
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ValueError(f"{path}: {error.strerror or error}; {REMEDY}") from error
-        if hashlib.sha256(content).hexdigest() != described.digests.get(path.name):
-            raise ValueError(f"{path}: not the file that {folder / 'config.json'} tells of; {REMEDY}")
-        try:
-            return cls(content, described.side, described.predict, described.content)
+            return cls(content, described.side, described.predict, described.content, folder)
         except ValueError as error:
             raise ValueError(f"{path}: {error}; {REMEDY}") from error
 
@@ -107,6 +98,61 @@ class Student(Segmenter):
     def description(self, **extra: Any) -> dict[str, Any]:
         """Its shape and training, the version of this package, and how it predicts."""
         return {**self._described, "diffusionseg": version("diffusionseg"), **extra}
+
+    def save_pretrained(self, directory: str | Path, **extra: Any) -> None:
+        """Write the network, its other variant where that lies beside it, README.md, and config.json with `extra`
+        entries. Raises ValueError where the other variant is damaged."""
+        files = self._files()
+        described = self._saved(files) | extra
+        for name, content in files.items():
+            atomic_write(Path(directory) / name, content)
+        atomic_write(Path(directory) / CARD, (self._own_card() or student_card(described)).encode())
+        # The configuration last: a folder that has one is complete.
+        atomic_write(Path(directory) / "config.json", json_bytes(described))
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        license: str | None = None,
+    ) -> str:
+        """Upload what `save_pretrained` writes to a hub repository, made if needed; returns its address.
+
+        A model card (README.md) in the student's folder that somebody wrote goes along, unless a `license` is given:
+        then, and where there is none, a new one is made.
+        """
+        own, described = None if license else self._own_card(), self._saved(self._files())
+
+        def card(repository: str) -> str:
+            return own or student_card(described, repository, license)
+
+        return upload(repo_id, self.save_pretrained, card, private=private, token=token)
+
+    def _files(self) -> dict[str, bytes]:
+        """Content of the variants that are at hand, by file name."""
+        digests, contents = self._described.get("files", {}), {}
+        for name in FILES.values():
+            if digests.get(name) == self._fingerprint:
+                contents[name] = self._content
+            elif name in digests and self._folder is not None and (self._folder / name).is_file():
+                contents[name] = read_network(self._folder / name, digests)
+        return contents or {FILES["student"]: self._content}
+
+    def _saved(self, files: dict[str, bytes]) -> dict[str, Any]:
+        """What config.json says beside these files."""
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        student = {"side": self.side, **self._described.get("student", {})}
+        return self.description(student=student, files=digests, predict=to_json(self.predict_config))
+
+    def _own_card(self) -> str | None:
+        """The card in its folder, where that is not just as it was made."""
+        path = self._folder / CARD if self._folder is not None else None
+        if path is None or not path.is_file():
+            return None
+        text = path.read_text(encoding="utf-8")
+        return None if text == student_card(self._described) else text
 
     def saliency(self, images: Sequence[NDArray[np.uint8]], flip: bool = False) -> NDArray[np.float32]:
         """Unrefined saliency (B, S/2, S/2) in 0…1 of pictures (H, W, 3) of any sizes; `flip`: with the mirror's."""
@@ -145,17 +191,3 @@ def _received(
 ) -> Student:
     check_versions(libraries)
     return Student(content, side, config, described)
-
-
-def _read(folder: Path) -> _Folder:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise ValueError(f"{folder}: has no config.json; expected a folder written by `diffusionseg distill`")
-    content = read_json_object(path)
-    try:
-        side, files = content["student"]["side"], content["files"]
-        if type(side) is not int or not 1 <= side <= LARGEST_SIDE or not isinstance(files, dict):
-            raise ValueError(f"side {side!r}, files {files!r}")
-        return _Folder(side, from_json(PredictConfig, content["predict"]), files, content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: not a student's configuration ({error!r})") from error

@@ -176,8 +176,9 @@ def make_set(request: SetRequest, report: Callable[[Filled], None]) -> tuple[int
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """Files of a folder, by name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Files of a folder and those below it, by their path from there."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def check_request(model: LoadedModel, names: Sequence[str], config: SynthesisConfig) -> None:

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from diffusionseg.data import Sample, write_shard
+from diffusionseg.data import Sample, write_manifest, write_shard
+from diffusionseg.exports import ExportConfig
+from diffusionseg.exports import export as write_export
+from diffusionseg.exports.folder import MARK
 from diffusionseg.synthesis import (
     Drawing,
     SynthesisConfig,
@@ -25,6 +28,9 @@ from diffusionseg.web.body import Refused
 from diffusionseg.web.jobs import files_in
 from diffusionseg.web.models import LoadedModel
 from diffusionseg.web.photos import archive
+
+EXPORTS = {"coco": "COCO", "voc": "Pascal VOC", "yolo": "YOLO"}
+"""Formats of other tools that the page offers, with their names."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,9 @@ class HeldSet:
         """Why the quality gate would reject an image, as it is cut now."""
         return reject_reason(self.pairs[number].quality, self.config.gate)
 
-    def export(self) -> bytes:
-        """The kept pairs as a zip archive that `diffusionseg train` can use once it is unpacked."""
+    def export(self, format: str | None = None) -> bytes:
+        """The kept pairs as a zip archive: a set that `diffusionseg train` can use once it is unpacked, or one of
+        `EXPORTS`, images included. Raises Refused (409) where none is kept."""
         with self._lock:
             pairs = [pair for pair, kept in zip(self.pairs, self.kept, strict=True) if kept]
             left_out = [pair.index for pair, kept in zip(self.pairs, self.kept, strict=True) if not kept]
@@ -114,10 +121,18 @@ class HeldSet:
             "seed": self.seed,
             "cut": asdict(cutting),
         }
-        with tempfile.TemporaryDirectory(prefix="diffusionseg-set-") as folder:
-            write_shard(Path(folder), 0, samples, info)
-            contact_sheet(samples).save(Path(folder) / "preview.png")
-            return archive(files_in(Path(folder)))
+        with tempfile.TemporaryDirectory(prefix="diffusionseg-set-") as place:
+            folder, out = Path(place, "pairs"), Path(place, "export")
+            folder.mkdir()
+            write_shard(folder, 0, samples, info)
+            if format is None:
+                contact_sheet(samples).save(folder / "preview.png")
+                return archive(files_in(folder))
+            write_manifest(folder, {"set": {"classes": list(self.class_names)}})
+            write_export(folder, out, ExportConfig(format, photographs="copy"))
+            # It says where this temporary folder lay.
+            (out / MARK).unlink()
+            return archive(files_in(out))
 
     def maps(self, number: int) -> Any:
         """The chosen attention of an image."""

@@ -15,6 +15,7 @@ from diffusionseg.web.body import Refused, read_upload
 from diffusionseg.web.errors import as_json, model_named
 from diffusionseg.web.page.held import Held, Report
 from diffusionseg.web.page.held_photo import HeldPhoto, on_background, safe_name, settings
+from diffusionseg.web.page.held_set import EXPORTS
 from diffusionseg.web.photos import archive, open_photo, picture_file, png, zipped
 
 Refine = Literal["none", "guided", "bilateral", "cut"]
@@ -54,9 +55,12 @@ def add_routes(app: FastAPI, held: Held) -> None:
 
         return _sent(*await run_in_threadpool(make))
 
-    async def set_file(key: str) -> Response:
+    async def set_file(key: str, what: str) -> Response:
         one = held.sets.get(key)
-        return _sent(await run_in_threadpool(one.export), "application/zip", "pairs.zip")
+        if what not in ("pairs", *EXPORTS):
+            raise Refused(404, "there is no such file of a set")
+        content = await run_in_threadpool(one.export, what if what in EXPORTS else None)
+        return _sent(content, "application/zip", f"{what}.zip")
 
     async def report_page(key: str) -> Response:
         return Response(held.reports.get(key).files["report.html"], media_type="text/html")
@@ -68,7 +72,7 @@ def add_routes(app: FastAPI, held: Held) -> None:
     routes: tuple[tuple[str, str, Callable[..., Any]], ...] = (
         ("POST", "/page/photos", keep_photo),
         ("GET", "/page/photos/{key}/{what}", photo_file),
-        ("GET", "/page/sets/{key}/pairs.zip", set_file),
+        ("GET", "/page/sets/{key}/{what}.zip", set_file),
         ("GET", "/page/reports/{key}/report.html", report_page),
         ("GET", "/page/reports/{key}/report.zip", report_files),
     )

@@ -12,18 +12,23 @@ from diffusionseg import mini
 from diffusionseg.synthesis import Drawing, draw, parse_class_names, reject_reason
 from diffusionseg.web.body import Refused
 from diffusionseg.web.page.held import Held, asset, explained
-from diffusionseg.web.page.held_set import Cutting, HeldSet, chosen
+from diffusionseg.web.page.held_set import EXPORTS, Cutting, HeldSet, chosen
 from diffusionseg.web.page.set_views import EMPTY, details, gallery
 from diffusionseg.web.page.views import alert, link, status
 
 MOST = 16
 """Images of one set on the page; the API and the command line make larger sets."""
+CLOSED = """<p class="empty">No model of this server has a generator to draw with. Start it with
+<code>--weights mini</code>, or another decoder, to synthesise images here.</p>"""
 
 
 def synthesise_tab(held: Held) -> None:
     """Build the tab inside the Blocks that are open."""
     cut = held.synthesis.cut
-    names = list(held.models)
+    names = [name for name, model in held.models.items() if model.generator is not None]
+    if not names:
+        gr.HTML(CLOSED)
+        return
     key, number = gr.State(None), gr.State(0)
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -149,12 +154,12 @@ def _known(held: Held) -> str:
     return f"mini was trained on {', '.join(mini.class_names())}" if mini.NAME in generators else ""
 
 
-def _begun(held: Held, model: str, classes: str, count: float, seed: float) -> tuple[HeldSet, range]:
+def _begun(held: Held, model: str, classes: str, count: float, seed: float | None) -> tuple[HeldSet, range]:
     names = parse_class_names(classes)
     if len(classes) > 2000 or len(names) > 64:
         raise Refused(422, "these are too many classes; use at most 64")
     held.models[model].check_classes(names, held.synthesis)
-    return HeldSet(held.synthesis, int(seed), held.models[model], names), range(int(count))
+    return HeldSet(held.synthesis, int(seed or 0), held.models[model], names), range(int(count))
 
 
 def _filled(held: Held, one: HeldSet, places: range) -> Iterator[str | None]:
@@ -221,5 +226,6 @@ def _export(key: str, one: HeldSet) -> str:
     count = sum(one.kept)
     if not count:
         return status("No image is kept, so there is nothing to export.")
-    exported = link(f"page/sets/{key}/pairs.zip", f"Export {count} kept pair{'s' * (count > 1)}")
-    return f'<nav class="downloads" aria-label="Export">{exported}</nav>'
+    links = [link(f"page/sets/{key}/pairs.zip", f"Export {count} kept pair{'s' * (count > 1)}")]
+    links += [link(f"page/sets/{key}/{format}.zip", f"as {name}") for format, name in EXPORTS.items()]
+    return f'<nav class="downloads" aria-label="Export">{" ".join(links)}</nav>'
