@@ -19,20 +19,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from generators import load
 
-from diffusionseg.backbone import Backbone
-from diffusionseg.backbone.architectures import FULL_SIZE
-from diffusionseg.backbone.random_models import full_size_backbone
+from diffusionseg.backbone import Backbone, FeatureTap
 from diffusionseg.backbone.schedule import add_noise
 from diffusionseg.bench import take_turns
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
-
-
-def load(model: str) -> Backbone:
-    """`mini`, a folder, a hub id, or a family of full size with random weights in float32."""
-    if model in FULL_SIZE:
-        return full_size_backbone(model, torch.float32)
-    return Backbone.from_pretrained(model, device="cpu", dtype="float32")
 
 
 def parts(backbone: Backbone, config: FeatureConfig) -> dict[str, Callable[[], object]]:
@@ -46,15 +38,14 @@ def parts(backbone: Backbone, config: FeatureConfig) -> dict[str, Callable[[], o
     decoder = Decoder([level.shape[1] for level in levels], DecoderConfig()).eval()
     fast, slow = (DiffusionSeg(backbone, decoder, c) for c in (config, replace(config, mode="inversion")))
     (timestep,) = config.timesteps
-    noised = add_noise(latents, torch.randn(latents.shape), float(backbone.alphas_cumprod[timestep]))
+    noise = torch.randn(latents.shape)
+    noised = add_noise(latents, noise, float(backbone.alphas_cumprod[timestep]))
 
     def features() -> object:
-        # With the photograph's latents at hand instead of its pixels.
-        encode, backbone.encode_images = backbone.encode_images, lambda images: latents  # type: ignore[method-assign]
-        try:
-            return extract_features(backbone, pictures, config)
-        finally:
-            backbone.encode_images = encode  # type: ignore[method-assign]
+        fresh = add_noise(latents, noise, float(backbone.alphas_cumprod[timestep]))
+        with FeatureTap(backbone, config.layers, stop=True) as tap:
+            backbone.denoise(fresh, timestep, prompt)
+        return tap
 
     return {
         "one U-Net call": lambda: backbone.denoise(noised, timestep, prompt),

@@ -31,11 +31,10 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from generators import load
 from torch import Tensor
 
 from diffusionseg.backbone import Backbone
-from diffusionseg.backbone.architectures import FULL_SIZE
-from diffusionseg.backbone.random_models import full_size_backbone
 from diffusionseg.bench import Timing, take_turns
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.sampling import draft, draw_group, make_pair
@@ -126,13 +125,6 @@ def sides(backbone: Backbone, config: SynthesisConfig) -> dict[str, Callable[[in
 
     without = replace(config, reread_noises=0)
     return {"plain": plain, "ours": with_mask(without), "reread": with_mask(config), "history": history}
-
-
-def load(model: str) -> Backbone:
-    """`mini`, a folder, a hub id, or a family of full size with random weights in float32."""
-    if model in FULL_SIZE:
-        return full_size_backbone(model, torch.float32)
-    return Backbone.from_pretrained(model, device="cpu", dtype="float32")
 
 
 def main() -> None:

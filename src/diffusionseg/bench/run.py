@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -147,8 +147,6 @@ def _prediction(segmenter: Segmenter, photo: Photo, rounds: int) -> list[Step]:
 
 
 def _images_a_minute(backbone: Backbone, settings: SynthesisConfig, count: int) -> float:
-    from dataclasses import replace
-
     once = replace(settings, attempts=1)
     began = time.perf_counter()
     for _ in fill_places(backbone, ["goldfish"], range(count), 0, once):
