@@ -11,6 +11,7 @@ from diffusionseg.prediction import PredictConfig, Segmenter
 class Bright(Segmenter):
     predict_config = PredictConfig(refine="none")
     in_batches = False
+    side = 32
     fingerprint = "b" * 64
 
     def names(self):
@@ -19,9 +20,9 @@ class Bright(Segmenter):
     def description(self, **extra):
         return {"bright": 1, **extra}
 
-    def saliency(self, images, flip=False):
-        small = [np.asarray(Image.fromarray(image).convert("L").resize((32, 32))) for image in images]
-        return np.stack(small).astype(np.float32) / 255
+    def saliency_of_squares(self, squares):
+        grey = [np.asarray(Image.fromarray(square).convert("L")) for square in squares]
+        return np.stack(grey).astype(np.float32) / 255
 
     def copy_for_thread(self):
         return self

@@ -1,7 +1,6 @@
 """A student learns, resumes to the bit, is written as it was trained, and predicts without torch."""
 
 import hashlib
-import io
 import json
 import subprocess
 import sys
@@ -11,85 +10,15 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
-from diffusionseg.data import ImageError, Sample, write_shard
+from diffusionseg.data import ImageError
 from diffusionseg.distillation import DistillConfig, NetworkConfig, StudentNetwork, distill
 from diffusionseg.engine import Engine
-from diffusionseg.exploitation import AugmentConfig, DiffusionSeg, TrainConfig
 from diffusionseg.prediction import PredictConfig, predict_folder
-from diffusionseg.segmenters import is_student, load_segmenter
 from diffusionseg.student import Student
 from discs import disc_pair
-
-SETTINGS = DistillConfig(
-    side=32,
-    network=NetworkConfig(widths=(8, 16, 16), depths=(1, 1, 1), fusion=8),
-    training=TrainConfig(
-        steps=90,
-        batch_size=8,
-        learning_rate=5e-3,
-        views=0,
-        average_decay=0.9,
-        held_out=0.2,
-        save_every=30,
-        preview_every=45,
-        augment=AugmentConfig(scale=(0.9, 1.1), paste=0.0),
-    ),
-)
-
-
-@pytest.fixture(scope="module")
-def pairs():
-    return [disc_pair(seed, 40) for seed in range(15)]
-
-
-@pytest.fixture(scope="module")
-def folder(pairs, tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    out = tmp_path_factory.mktemp("student")
-    distill(pairs, out, config=SETTINGS)
-    torch.set_num_threads(threads)
-    return out
-
-
-@pytest.fixture(scope="module")
-def student(folder):
-    return Student.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Discs that no training saw, as files of several sizes, and one that is damaged."""
-    place = tmp_path_factory.mktemp("photos")
-    for seed in range(6):
-        Image.fromarray(disc_pair(100 + seed, 48 + 7 * seed)[0]).save(place / f"{seed}.png")
-    (place / "5.png").write_bytes((place / "5.png").read_bytes()[:200])
-    return place
-
-
-@pytest.fixture(scope="module")
-def stored(pairs, tmp_path_factory):
-    """The pairs as a set in a folder."""
-    place = tmp_path_factory.mktemp("pairs")
-    samples = [Sample(n, {"jpg": png(image), "mask.png": png(mask)}, {}) for n, (image, mask) in enumerate(pairs)]
-    write_shard(place, 0, samples, {})
-    return place
-
-
-def png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def copied(folder, place):
-    place.mkdir()
-    for name in ("config.json", "student.onnx", "student-int8.onnx"):
-        (place / name).write_bytes((folder / name).read_bytes())
-    return place
+from small_student import SETTINGS
 
 
 def iou(a, b):
@@ -145,6 +74,31 @@ def test_a_resumed_run_is_the_same_to_the_bit(folder, pairs, tmp_path):
     torch.set_num_threads(threads)
     for name in ("student.onnx", "student-int8.onnx", "checkpoint.safetensors", "config.json"):
         assert (tmp_path / "run" / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_a_run_begins_with_the_weights_of_another(folder, pairs, tmp_path):
+    none = replace(SETTINGS, training=replace(SETTINGS.training, steps=1, learning_rate=1e-9, average_decay=0.0))
+    distill(pairs, tmp_path / "same", config=none, start_from=folder)
+    first, same = (load_file(place / "checkpoint.safetensors") for place in (folder, tmp_path / "same"))
+    for name in (n for n in first if n.startswith("average.") and n.endswith("weight")):
+        assert torch.allclose(first[name], same[name], atol=1e-6)
+    began = json.loads((tmp_path / "same" / "config.json").read_text())["start_from"]
+    assert len(began) == 64
+    with pytest.raises(ValueError, match=r"holds another run \(start_from differ\)"):
+        distill(pairs, tmp_path / "same", config=none)
+    assert "start_from" not in json.loads((folder / "config.json").read_text())
+
+
+def test_weights_to_begin_with_that_do_not_fit_cost_no_earlier_run(folder, pairs, tmp_path):
+    wider = replace(SETTINGS, network=replace(SETTINGS.network, fusion=16))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "student.onnx").write_bytes((folder / "student.onnx").read_bytes())
+    with pytest.raises(ValueError, match=r"--start-from .*checkpoint\.safetensors: belongs to another model"):
+        distill(pairs, out, config=wider, start_from=folder, overwrite=True)
+    with pytest.raises(ValueError, match=r"--start-from .*out: holds no checkpoint\.safetensors; give the folder of a"):
+        distill(pairs, out, config=SETTINGS, start_from=out, overwrite=True)
+    assert (out / "student.onnx").read_bytes() == (folder / "student.onnx").read_bytes()
 
 
 def test_another_run_in_the_folder_is_refused(folder, pairs):
@@ -203,115 +157,6 @@ def test_the_command_line_imports_nothing_that_a_student_does_not_need(folder, p
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["1", "[]"], done.stderr
     assert len(list((tmp_path / "p").glob("*.mask.png"))) == 5
-
-
-def test_a_student_is_told_from_a_decoder(folder):
-    assert is_student(folder)
-    assert is_student(folder / "student-int8.onnx")
-    assert not is_student("mini")
-    assert isinstance(load_segmenter(folder), Student)
-    with pytest.raises(ValueError, match="a student, which has no generator; a decoder is needed here"):
-        DiffusionSeg.from_pretrained(folder)
-    for wrong in ({"device": "cuda"}, {"dtype": "float16"}, {"model": "mini"}):
-        with pytest.raises(ValueError, match="a student has no generator and runs in float32 on the CPU"):
-            load_segmenter(folder, **wrong)
-    with pytest.raises(ValueError, match=r"a student's file is named student\.onnx or student-int8\.onnx"):
-        load_segmenter(folder / "other.onnx")
-
-
-def test_a_student_comes_back_from_the_hub_with_a_card(folder, student, hub):
-    assert student.push_to_hub("someone/student", license="mit") == "https://huggingface.co/someone/student"
-    place = hub / "someone" / "student"
-    for name in ("student.onnx", "student-int8.onnx", "config.json"):
-        assert (place / name).read_bytes() == (folder / name).read_bytes()
-    card = (place / "README.md").read_text()
-    for said in ("license: mit\n", '"someone/student"', "15 image", "(N, 3, 32, 32)", "(N, 16, 16)"):
-        assert said in card
-    assert load_segmenter("someone/student").fingerprint == student.fingerprint
-    small = load_segmenter("someone/student/student-int8.onnx")
-    assert small.fingerprint == Student.from_pretrained(folder / "student-int8.onnx").fingerprint
-
-
-def test_a_card_that_somebody_wrote_goes_along(folder, hub, tmp_path):
-    made = (folder / "README.md").read_text()
-    assert "license" not in made
-    place = copied(folder, tmp_path / "copy")
-    (place / "README.md").write_text(made + "Measured: well.\n")
-    for file, saved in (("student.onnx", tmp_path / "one"), ("student-int8.onnx", tmp_path / "two")):
-        Student.from_pretrained(place / file).save_pretrained(saved, note=1)
-        assert {p.name for p in saved.iterdir()} == {p.name for p in place.iterdir()}
-        assert json.loads((saved / "config.json").read_text())["note"] == 1
-        assert (saved / "README.md").read_text().endswith("well.\n")
-        Student.from_pretrained(saved / file)
-    Student.from_pretrained(place).push_to_hub("someone/own")
-    assert (hub / "someone" / "own" / "README.md").read_text().endswith("well.\n")
-    (place / "student-int8.onnx").unlink()
-    Student.from_pretrained(place).push_to_hub("someone/one")
-    assert not (hub / "someone" / "one" / "student-int8.onnx").exists()
-    load_segmenter("someone/one")
-
-
-def test_what_a_student_refines_with_is_saved(folder, tmp_path):
-    model = Student.from_pretrained(folder)
-    model.predict_config = PredictConfig(threshold=0.3)
-    model.save_pretrained(tmp_path)
-    assert Student.from_pretrained(tmp_path).predict_config.threshold == 0.3
-
-
-def damage_end(place):
-    (place / "student.onnx").write_bytes((place / "student.onnx").read_bytes()[:-9])
-
-
-def damage_bit(place):
-    content = bytearray((place / "student.onnx").read_bytes())
-    content[len(content) // 2] ^= 1
-    (place / "student.onnx").write_bytes(content)
-
-
-def change(place, **values):
-    described = json.loads((place / "config.json").read_text())
-    (place / "config.json").write_text(json.dumps({**described, **values}))
-
-
-def no_network(place):
-    content = b"no network at all"
-    (place / "student.onnx").write_bytes(content)
-    change(place, files={"student.onnx": hashlib.sha256(content).hexdigest()})
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (damage_end, "student.onnx: not the file that .*config.json tells of; copy or download it again"),
-        (damage_bit, "student.onnx: not the file that .*config.json tells of"),
-        (lambda place: (place / "student.onnx").unlink(), "student.onnx: No such file"),
-        (no_network, "student.onnx: not a network that onnxruntime can run"),
-        (lambda place: change(place, student={"side": 64}), "expected pictures of 3x64x64"),
-        (lambda place: change(place, student={"side": 10**9}), "config.json: not a student's configuration"),
-        (lambda place: change(place, student=[]), "config.json: not a student's configuration"),
-        (lambda place: change(place, files=None), "config.json: not a student's configuration"),
-        (lambda place: change(place, predict={"threshold": 7}), "config.json: not a student's configuration"),
-        (lambda place: (place / "config.json").unlink(), "has no config.json"),
-    ],
-)
-def test_damaged_students_are_named(damage, message, folder, tmp_path):
-    place = copied(folder, tmp_path / "copy")
-    damage(place)
-    with pytest.raises(ValueError, match=message):
-        Student.from_pretrained(place)
-
-
-def test_weights_that_are_no_numbers_are_an_error_of_the_photograph(folder, photos, tmp_path):
-    place = copied(folder, tmp_path / "copy")
-    model = onnx.load(place / "student.onnx")
-    bias = next(t for t in model.graph.initializer if t.name.endswith("head.bias"))
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(1, np.nan, np.float32), bias.name))
-    content = model.SerializeToString()
-    (place / "student.onnx").write_bytes(content)
-    change(place, files={"student.onnx": hashlib.sha256(content).hexdigest()})
-    ((_, outcome),) = Student.from_pretrained(place).predict_iter([("a", photos / "0.png")])
-    assert isinstance(outcome, ImageError)
-    assert "no number" in str(outcome)
 
 
 def test_without_the_packages_that_write_it_nothing_is_trained(pairs, tmp_path, monkeypatch):

@@ -188,10 +188,10 @@ def test_memory_that_runs_out_ends_the_run_before_a_shard_lacks_what_it_should_h
 ):
     real = DiffusionSeg.saliency
 
-    def saliency(self, images, flip=False):
+    def saliency(self, images, *views):
         if len(images) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return real(self, images, flip)
+        return real(self, images, *views)
 
     monkeypatch.setattr(DiffusionSeg, "saliency", saliency)
     with pytest.raises(OutOfMemory, match=r"photographs at a time; use a smaller --batch-size"):

@@ -27,6 +27,10 @@ def distill(
     teacher: Annotated[
         str, typer.Option(help="Decoder whose way of refining (threshold, cut and its constants) the student takes.")
     ] = "mini",
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an earlier distill, whose weights this one begins with.", metavar="RUN"),
+    ] = None,
     side: Annotated[int, typer.Option(help="Side in pixels of the square that photographs are resized to.")] = 128,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
     batch_size: Annotated[int, typer.Option(help="Views in a step.")] = 32,
@@ -67,6 +71,7 @@ def distill(
                 out,
                 config=settings,
                 predict_config=predict_settings(teacher),
+                start_from=start_from,
                 device=resolve_device(device),
                 overwrite=overwrite,
                 report=report,

@@ -55,6 +55,14 @@ def predict(
         bool | None, typer.Option("--multiple/--single", help="Boxes of all parts, or of the largest alone.")
     ] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image.")] = None,
+    margin: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of mirror image around the photograph; several give as many views to average; repeatable.",
+        ),
+    ] = None,
     background: Annotated[
         str, typer.Option(help="Colour behind cut-outs (rgba), as '#rrggbb' or a name; default: none.")
     ] = "",
@@ -99,6 +107,7 @@ def predict(
         watched = predict_input.watched(sources, list, chosen, overwrite) if watch else None
         segmenter = load_segmenter(weights, model=model, device=device, dtype=options.dtype_name(dtype))
         given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
+        given["margins"] = tuple(margin) if margin else None
         settings = segmenter.predict_config
         if prior is not None:
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)

@@ -22,7 +22,7 @@ from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
 from diffusionseg.student.hub import student_card
-from diffusionseg.training import Team, team_size
+from diffusionseg.training import Team, load_averaged, team_size
 
 CALIBRATION = 128
 """Pictures from which the ranges of the 8-bit variant are taken."""
@@ -34,13 +34,15 @@ def distill(
     *,
     config: DistillConfig | None = None,
     predict_config: PredictConfig | None = None,
+    start_from: Path | None = None,
     device: torch.device | str = "cpu",
     overwrite: bool = False,
     report: Report = lambda *_: None,
 ) -> None:
     """Train a student on pairs of images (H, W, 3) and masks (H, W) of 0, 128 (ignored), 255, writing to `out`.
 
-    `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
+    `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's),
+    `start_from` the folder of an earlier run of this network, whose weights this one begins with.
     `out` gets config.json, student.onnx, student-int8.onnx, a model card (README.md), metrics.jsonl, curves.png,
     previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
     Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
@@ -58,8 +60,9 @@ def distill(
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
     views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
     views.pair((training[0], PLAIN))
+    network, begun_with = _network(config, start_from)
     if overwrite:
-        # Not before: pairs that cannot be read must not cost an earlier run.
+        # Not before: pairs or weights that cannot be read must not cost an earlier run.
         remove_run(out)
     described: dict[str, Any] = {
         "diffusionseg": version("diffusionseg"),
@@ -67,12 +70,11 @@ def distill(
         "predict": to_json(predict_config or PredictConfig()),
         "training": to_json(settings),
         "data": describe_pairs(pairs),
+        **begun_with,
     }
     check_same_run(out, described)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        network = StudentNetwork(config.network).to(device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         train_module(
             network,
             _PictureBatches(views, training, held_out, config, device),
@@ -88,6 +90,19 @@ def distill(
     atomic_write(out / CARD, student_card(described).encode(), replace=overwrite)
     # The configuration last: a folder that has one is complete.
     atomic_write(out / "config.json", json_bytes(described))
+
+
+def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, str]]:
+    """A network to train, and whose weights it begins with (sha256) where those are another run's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        network = StudentNetwork(config.network)
+    if start_from is None:
+        return network, {}
+    try:
+        return network, {"start_from": load_averaged(start_from, network)}
+    except ValueError as error:
+        raise ValueError(f"--start-from {error}") from error
 
 
 class _PictureBatches:

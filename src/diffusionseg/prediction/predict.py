@@ -29,12 +29,17 @@ class PredictConfig:
     """Smallest part that gets a box where there are several, as a share of the image, 0 to 1."""
     flip: bool = False
     """Average with the mirror image; takes twice as long."""
+    margins: tuple[float, ...] = (0.0,)
+    """One view each, over which saliency is averaged: the photograph with so much of its own mirror image around it, as
+    a share of its sides. 0 (the photograph alone) to 0.9."""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise ValueError(f"--threshold must be between 0 and 1, got {self.threshold}")
         if self.refine not in ("none", "guided", "bilateral", "cut"):
             raise ValueError(f"--refine must be none, guided, bilateral or cut, got {self.refine!r}")
+        if not self.margins or not all(0 <= margin <= 0.9 for margin in self.margins):
+            raise ValueError(f"--margin must be in 0 … 0.9, at least one, got {self.margins}")
         if not 0 <= self.min_area <= 1:
             raise ValueError(f"min_area must be in 0 … 1, got {self.min_area}")
 

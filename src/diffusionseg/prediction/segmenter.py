@@ -19,6 +19,7 @@ from diffusionseg.data import ImageError, read_image
 from diffusionseg.masks import mask_picture
 from diffusionseg.memory import OutOfMemory, Room, unless_out_of_memory
 from diffusionseg.prediction.predict import PredictConfig, Prediction, make_prediction
+from diffusionseg.prediction.squeeze import border_of, squeeze, without_border
 
 ImageLike = Image.Image | NDArray[np.uint8] | Path | str | bytes | BinaryIO
 _SINGLE = (Image.Image, np.ndarray, Path, str, bytes)
@@ -50,9 +51,14 @@ class Segmenter(ABC):
     def description(self, **extra: Any) -> dict[str, Any]:
         """What its `config.json` says, with `extra` entries."""
 
+    @property
     @abstractmethod
-    def saliency(self, images: Sequence[NDArray[np.uint8]], flip: bool = False) -> NDArray[np.float32]:
-        """Unrefined saliency (B, h, w) in 0…1 of pictures (H, W, 3) of any sizes; `flip`: mean with the mirror's."""
+    def side(self) -> int:
+        """Side in pixels of the squares that it reads."""
+
+    @abstractmethod
+    def saliency_of_squares(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unrefined saliency (B, h, w) in 0…1 of squares (B, side, side, 3)."""
 
     @property
     @abstractmethod
@@ -78,6 +84,24 @@ class Segmenter(ABC):
 
         It raises ValueError there where weights or libraries are others, since results would differ.
         """
+
+    def saliency(
+        self, images: Sequence[NDArray[np.uint8]], flip: bool = False, margins: Sequence[float] = (0.0,)
+    ) -> NDArray[np.float32]:
+        """Unrefined saliency (B, h, w) in 0…1 of pictures (H, W, 3) of any sizes: the mean over views.
+
+        There is one view for each of `margins` (see `PredictConfig`) and, with `flip`, its mirror image.
+        """
+        views = []
+        for margin in margins:
+            border = border_of(margin, self.side)
+            squares = np.stack([squeeze(image, self.side, border) for image in images])
+            found = [self.saliency_of_squares(squares)]
+            if flip:
+                found.append(self.saliency_of_squares(np.ascontiguousarray(squares[:, :, ::-1]))[..., ::-1])
+            views += [without_border(one, border / self.side) for one in found]
+        mean: NDArray[np.float32] = np.mean(views, axis=0) if len(views) > 1 else views[0]
+        return mean
 
     def __call__(self, images: ImageLike | Sequence[ImageLike]) -> Any:
         """The main object as `transformers.pipeline("image-segmentation")` gives it: for one photograph a list of one
@@ -146,7 +170,7 @@ class Segmenter(ABC):
     ) -> Iterator[tuple[Key, tuple[Image.Image, Prediction] | ImageError]]:
         photos = [np.asarray(w) for _, w in waiting if isinstance(w, Image.Image)]
         started = time.perf_counter()
-        coarse = iter(self._coarse(photos, config.flip, room, fixed))
+        coarse = iter(self._coarse(photos, config, room, fixed))
         share = (time.perf_counter() - started) / max(1, len(photos))
         for key, item in waiting:
             if isinstance(item, ImageError):
@@ -161,13 +185,13 @@ class Segmenter(ABC):
                 yield key, self._refined(key, item, saliency, config, share, fixed)
 
     def _coarse(
-        self, photos: list[NDArray[np.uint8]], flip: bool, room: Room, fixed: bool
+        self, photos: list[NDArray[np.uint8]], config: PredictConfig, room: Room, fixed: bool
     ) -> list[NDArray[np.float32] | None]:
         """Saliency of each photograph, None where there is not enough memory even for it alone."""
         found: list[NDArray[np.float32] | None] = []
         while len(found) < len(photos):
             some = photos[len(found) : len(found) + room.most]
-            saliency = unless_out_of_memory(partial(self.saliency, some, flip))
+            saliency = unless_out_of_memory(partial(self.saliency, some, config.flip, config.margins))
             if saliency is not None:
                 found.extend(saliency)
             elif fixed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -18,7 +18,6 @@ from diffusionseg.data import atomic_write, json_bytes
 from diffusionseg.prediction import PredictConfig, Segmenter
 from diffusionseg.prediction.hub import CARD, upload
 from diffusionseg.prediction.settings import to_json
-from diffusionseg.prediction.squeeze import squeeze
 from diffusionseg.prediction.versions import check_versions, versions
 from diffusionseg.prediction.weights_folder import resolve_folder
 from diffusionseg.student.files import FILES, INPUT, OUTPUT, variant_of
@@ -44,7 +43,7 @@ class Student(Segmenter):
     ) -> None:
         """`content` is that of an ONNX file that `distill` wrote, `side` its pictures' in pixels, `described` what the
         configuration beside it says, `folder` where both lie. Raises ValueError where it is no such file."""
-        self.predict_config, self.side, self._folder = predict_config, side, folder
+        self.predict_config, self._side, self._folder = predict_config, side, folder
         self._fingerprint = hashlib.sha256(content).hexdigest()
         self._content, self._described = content, described
         options = onnxruntime.SessionOptions()
@@ -154,18 +153,15 @@ class Student(Segmenter):
         text = path.read_text(encoding="utf-8")
         return None if text == student_card(self._described) else text
 
-    def saliency(self, images: Sequence[NDArray[np.uint8]], flip: bool = False) -> NDArray[np.float32]:
-        """Unrefined saliency (B, S/2, S/2) in 0…1 of pictures (H, W, 3) of any sizes; `flip`: with the mirror's."""
-        squeezed = np.stack([squeeze(image, self.side) for image in images])
-        pictures: NDArray[np.float32] = np.ascontiguousarray(squeezed.transpose(0, 3, 1, 2), np.float32)
-        pictures /= np.float32(255)
-        result = self._run(pictures)
-        if flip:
-            mirrored = self._run(np.ascontiguousarray(pictures[..., ::-1]))[..., ::-1]
-            result = (result + mirrored) * np.float32(0.5)
-        return result
+    @property
+    def side(self) -> int:
+        """Side in pixels of the squares that the network reads."""
+        return self._side
 
-    def _run(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    def saliency_of_squares(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unrefined saliency (B, side/2, side/2) in 0…1 of squares (B, side, side, 3)."""
+        pictures: NDArray[np.float32] = np.ascontiguousarray(squares.transpose(0, 3, 1, 2), np.float32)
+        pictures /= np.float32(255)
         try:
             saliency: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: pictures})[0]
         except Exception as error:

@@ -1,7 +1,7 @@
 """What every training loop here shares: averaged weights, resumable checkpoints without pickle, metrics and curves."""
 
 from diffusionseg.training.averaging import WeightAverage
-from diffusionseg.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from diffusionseg.training.checkpoint import has_checkpoint, load_averaged, load_checkpoint, save_checkpoint
 from diffusionseg.training.journal import Journal
 from diffusionseg.training.order import batch_indices, step_generator
 from diffusionseg.training.team import Team, is_leader, own_device, team_size
@@ -13,6 +13,7 @@ __all__ = [
     "batch_indices",
     "has_checkpoint",
     "is_leader",
+    "load_averaged",
     "load_checkpoint",
     "own_device",
     "save_checkpoint",

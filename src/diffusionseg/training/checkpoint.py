@@ -49,9 +49,41 @@ def load_checkpoint(
     Raises ValueError naming the file when it is damaged or belongs to another architecture; nothing is then changed,
     on disk or in memory.
     """
-    path = directory / NAME
     if not has_checkpoint(directory):
         return None
+    path = directory / NAME
+    (step, updates, state), parts = _read(path)
+    wanted = _shapes(module.state_dict())
+    if not _shapes(parts["module"]) == _shapes(parts["average"]) == wanted:
+        raise ValueError(f"{path}: belongs to another model; use another --out")
+    slots = _slots(parts["optimizer"])
+    if len(parts) > 3 or not _fit(slots, optimizer):
+        raise _damaged(path, "the state of its optimiser is that of another one")
+    module.load_state_dict(parts["module"])
+    device = next(module.parameters()).device
+    average.weights = {k: v.to(device) for k, v in parts["average"].items()}
+    average.updates = updates
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return step, state
+
+
+def load_averaged(directory: Path, module: nn.Module) -> str:
+    """Put the averaged weights of another run, whose folder is `directory`, into `module`; returns their sha256 (hex).
+
+    Raises ValueError naming what is missing, damaged or of another architecture.
+    """
+    path = directory / NAME
+    if not has_checkpoint(directory):
+        raise ValueError(f"{directory}: holds no {NAME}; give the folder of a training run")
+    average = _read(path)[1]["average"]
+    if _shapes(average) != _shapes(module.state_dict()):
+        raise ValueError(f"{path}: belongs to another model")
+    module.load_state_dict(average)
+    return _digest(average)
+
+
+def _read(path: Path) -> tuple[tuple[int, int, dict[str, Any]], dict[str, dict[str, Tensor]]]:
+    """(finished steps, updates of the average, state) and tensors by part and name."""
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
@@ -74,18 +106,7 @@ def load_checkpoint(
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = value
-    wanted = _shapes(module.state_dict())
-    if not _shapes(parts["module"]) == _shapes(parts["average"]) == wanted:
-        raise ValueError(f"{path}: belongs to another model; use another --out")
-    slots = _slots(parts["optimizer"])
-    if len(parts) > 3 or not _fit(slots, optimizer):
-        raise _damaged(path, "the state of its optimiser is that of another one")
-    module.load_state_dict(parts["module"])
-    device = next(module.parameters()).device
-    average.weights = {k: v.to(device) for k, v in parts["average"].items()}
-    average.updates = updates
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return step, state
+    return (step, updates, state), parts
 
 
 def _damaged(path: Path, reason: object) -> ValueError:
