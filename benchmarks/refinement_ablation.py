@@ -72,7 +72,7 @@ def main() -> None:
     for place, photo in enumerate(photos):
         image = np.asarray(read_image(photo.image))
         truth = np.asarray(Image.open(photo.mask).convert("L")) > 0
-        coarse = model.saliency([image])[0]
+        coarse = model.saliency([image], model.predict_config.flip, model.predict_config.margins)[0]
         for name, method in methods.items():
             started = time.perf_counter()
             refined = method(image, coarse)

@@ -173,6 +173,7 @@ def test_the_verb_makes_a_student_that_predicts(cli, stored, photos, tmp_path):
     assert json.loads(made.stdout)["steps"] == 2
     described = json.loads((tmp_path / "s" / "config.json").read_text())
     assert described["predict"]["cut"]["prior"] == 0.25  # As its teacher's.
+    assert (described["predict"]["flip"], described["predict"]["margins"]) == (True, [0, 0.15])
     done = cli(f"predict {photos} --weights s --out p --json --refine guided", cwd=tmp_path)
     assert done.returncode == 1
     assert json.loads(done.stdout)["predicted"] == 5

@@ -6,13 +6,17 @@ import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import picture_zoo
 from bright import Bright
+from diffusionseg.data import read_image
 from diffusionseg.demo import photographs
+from diffusionseg.masks import saliency_picture
 from diffusionseg.prediction import PICTURES, predict_folder
 
 RAW = {"Content-Type": "application/octet-stream"}
@@ -90,6 +94,17 @@ def test_settings_and_model_are_the_clients(client, photos):
         == post(client, photos["cat.jpg"], "?type=mask&model=other").content
     )
     assert post(client, photos["cat.jpg"], query).content != post(client, photos["cat.jpg"], "?type=mask").content
+
+
+def test_views_are_averaged_as_asked_for(client, photos, models):
+    model = models["bright"].segmenter
+    image = read_image(photos["cat.jpg"])
+    config = replace(model.predict_config, margins=(0.0, 0.3))
+    expected = saliency_picture(model.predict(image, config=config)[0].saliency)
+    answer = post(client, photos["cat.jpg"], "?model=bright&type=saliency&margin=0&margin=0.3")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), np.asarray(expected))
+    for wrong in ("margin=1", "margin=-1", "margin=x", "&".join(["margin=0"] * 5)):
+        assert post(client, photos["cat.jpg"], f"?model=bright&{wrong}").status_code == 422
 
 
 def test_a_model_without_a_generator_predicts_as_well(client, folder, photos, models, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -136,12 +137,12 @@ def _generator(backbone: Backbone, settings: SynthesisConfig, rate: float, round
 
 
 def _prediction(segmenter: Segmenter, photo: Photo, rounds: int) -> list[Step]:
-    coarse = segmenter.saliency([photo])[0]
-    work = {
-        "coarse saliency": lambda: segmenter.saliency([photo]),
-        f"refinement ({segmenter.predict_config.refine})": lambda: make_prediction(
-            coarse, photo, segmenter.predict_config
-        ),
+    config = segmenter.predict_config
+    saliency = partial(segmenter.saliency, [photo], config.flip, config.margins)
+    coarse = saliency()[0]
+    work: dict[str, Callable[[], object]] = {
+        "coarse saliency": saliency,
+        f"refinement ({config.refine})": lambda: make_prediction(coarse, photo, config),
     }
     return [Step(name, timing) for name, timing in take_turns(work, rounds).items()]
 

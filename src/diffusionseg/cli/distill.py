@@ -47,7 +47,7 @@ def distill(
     with console.errors_named(), run_log(log) as journal:
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
-        from diffusionseg.distillation import DistillConfig
+        from diffusionseg.distillation import DistillConfig, averaging_views
         from diffusionseg.distillation import distill as make_student
         from diffusionseg.prediction.weights_folder import predict_settings
 
@@ -70,7 +70,7 @@ def distill(
                 samples,
                 out,
                 config=settings,
-                predict_config=predict_settings(teacher),
+                predict_config=averaging_views(predict_settings(teacher)),
                 start_from=start_from,
                 device=resolve_device(device),
                 overwrite=overwrite,

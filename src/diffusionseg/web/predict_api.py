@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
+from pydantic import Field
 
 from diffusionseg.prediction import PredictConfig, prediction_record
 from diffusionseg.web.body import FIELD, Refused, read_upload
@@ -76,10 +77,15 @@ def add_predict(app: FastAPI, models: dict[str, LoadedModel], config: ServeConfi
         prior: Annotated[float | None, Query(ge=0, le=1000)] = None,
         multiple: Annotated[bool | None, Query(description="Boxes of all parts")] = None,
         flip: Annotated[bool | None, Query(description="Average with the mirror image")] = None,
+        margin: Annotated[
+            list[Annotated[float, Field(ge=0, le=0.9)]] | None,
+            Query(max_length=4, description="A view each to average over: share of mirror image around the photograph"),
+        ] = None,
     ) -> Response:
         """Find the main object of one photograph; the pictures equal those of `diffusionseg predict`."""
         chosen = model_named(models, model)
-        given = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
+        given: dict[str, Any] = {"refine": refine, "threshold": threshold, "multiple": multiple, "flip": flip}
+        given["margins"] = tuple(margin) if margin else None
         settings = _settings(chosen.segmenter.predict_config, given, prior)
         kind = type or _accepted(request.headers.get("accept", ""))
         with desk.place():

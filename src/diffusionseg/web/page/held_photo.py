@@ -46,7 +46,7 @@ class HeldPhoto:
         image = np.asarray(self.photo)
         with self._lock:
             if model.name not in self._coarse:
-                coarse = work(lambda: model.segmenter.saliency([image], config.flip)[0])
+                coarse = work(lambda: model.segmenter.saliency([image], config.flip, config.margins)[0])
                 if not np.isfinite(coarse).all():
                     raise Refused(400, "the saliency is no number; the server needs --dtype float32")
                 self._coarse[model.name] = coarse
@@ -66,7 +66,7 @@ def safe_name(name: str) -> str:
 def settings(model: LoadedModel, refine: str, threshold: float, multiple: bool) -> PredictConfig:
     """The model's own settings with what a visitor chose. Raises Refused (422) for what is out of range."""
     try:
-        chosen = {"refine": refine, "threshold": float(threshold), "multiple": bool(multiple), "flip": False}
+        chosen = {"refine": refine, "threshold": float(threshold), "multiple": bool(multiple)}
         return replace(model.segmenter.predict_config, **chosen)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise Refused(422, str(error)) from error
