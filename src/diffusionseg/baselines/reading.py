@@ -106,7 +106,8 @@ class Reading:
     @cached_property
     def decoded(self) -> NDArray[np.float32]:
         """The decoder's unrefined saliency (h, w) in 0…1."""
-        return self._timed("decoded", lambda: self.model.saliency([self.image])[0])
+        config = self.model.predict_config
+        return self._timed("decoded", lambda: self.model.saliency([self.image], config.flip, config.margins)[0])
 
     def _timed(self, part: str, read: Callable[[], Taken]) -> Taken:
         started = self.clock()
