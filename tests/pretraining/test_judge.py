@@ -83,8 +83,8 @@ class Silent(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1))
         self.asked = []
 
-    def forward(self, noisy, timesteps, tokens):
-        self.asked += zip(timesteps.tolist(), tokens[:, 0].tolist(), strict=True)
+    def forward(self, noisy, timesteps, tokens, captions):
+        self.asked += zip(timesteps.tolist(), tokens[captions, 0].tolist(), strict=True)
         return torch.zeros_like(noisy)
 
 

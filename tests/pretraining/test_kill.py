@@ -22,9 +22,9 @@ from diffusionseg.pretraining import GeneratorConfig, JudgeConfig, PretrainConfi
 from diffusionseg.pretraining import pretrain, read_judged_photos, read_photos
 samples.STEPS = 2
 source, annotated, out = map(Path, sys.argv[1:])
-photos = read_photos([source], 32)
+photos, large = read_photos([source], 32), read_photos([source], 48)
 judged = read_judged_photos(annotated, photos, {judge!r})
-pretrain(photos, photos.names, {{}}, out, {config!r}, device=torch.device("cpu"), judged=judged)
+pretrain(photos, photos.names, {{}}, out, {config!r}, device=torch.device("cpu"), larger=[large], judged=judged)
 """
 FILES = (
     "checkpoint.safetensors",
@@ -68,14 +68,15 @@ def whole(tmp_path_factory, write_photos, write_annotated, config, judge_config)
         ("b.png", (32, 32), [("blue square", [0, 0, 9, 9])]),
     ]
     annotated = write_annotated(home / "annotated", lines)
-    config = replace(config, steps=4, save_every=2)
-    photos = read_photos([source], 32)
+    config = replace(config, steps=4, save_every=2, larger_sizes=(48,), balance=0.5)
+    photos, larger = read_photos([source], 32), [read_photos([source], 48)]
     judged = read_judged_photos(annotated, photos, judge_config)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "STEPS", 2)
-        pretrain(photos, photos.names, {}, home / "whole", config, device=torch.device("cpu"), judged=judged)
+        device = torch.device("cpu")
+        pretrain(photos, photos.names, {}, home / "whole", config, device=device, larger=larger, judged=judged)
     torch.set_num_threads(threads)
     script = SCRIPT.format(config=config, judge=judge_config)
     return home / "whole", [sys.executable, "-c", script, str(source), str(annotated)]

@@ -43,6 +43,14 @@ def pretrain(
         ),
     ] = None,
     image_size: Annotated[int, typer.Option(help="Side of the training squares in pixels.")] = 64,
+    larger_size: Annotated[
+        list[int] | None,
+        typer.Option(help="Also train on squares of this side, from photographs that have so many pixels; repeatable."),
+    ] = None,
+    larger_every: Annotated[int, typer.Option(help="Every how many steps one is of a larger size.")] = 3,
+    balance: Annotated[
+        float, typer.Option(help="0: draw each photograph as often as any other; 1: each class as often as any other.")
+    ] = 0.0,
     steps: Annotated[int, typer.Option(help="Optimiser steps of the generator.")] = 10_000,
     autoencoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the autoencoder.")] = 2500,
     batch_size: Annotated[int, typer.Option(help="Photographs in a step.")] = 48,
@@ -85,6 +93,9 @@ def pretrain(
         where = resolve_device(device)
         settings = PretrainConfig(
             image_size=image_size,
+            larger_sizes=tuple(larger_size or ()),
+            larger_every=larger_every,
+            balance=balance,
             steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
@@ -97,10 +108,13 @@ def pretrain(
         journal.start("pretrain", asked, settings=asdict(settings))
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
         photos = read_photos(sources, image_size, chosen)
+        larger = [read_photos(sources, size, chosen, enlarge=False) for size in settings.larger_sizes]
         for line in photos.unreadable:
             console.note(f"left out: {line}")
             journal.write("failure", reason=line)
         console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
+        for size, some in zip(settings.larger_sizes, larger, strict=True):
+            console.note(f"{len(some)} of them also as {size}x{size} pixels")
         judged = None if judge is None else read_judged_photos(judge, photos)
         if judged is not None:
             for name in judged.trained_on:
@@ -129,6 +143,7 @@ def pretrain(
                 out,
                 settings,
                 device=where,
+                larger=larger,
                 start_from=mini.model_path() if start_from == Path(mini.NAME) else start_from,
                 judged=judged,
                 report=report,

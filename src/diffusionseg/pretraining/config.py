@@ -16,10 +16,17 @@ class PretrainConfig:
 
     image_size: int = 64
     """Side of the training squares in pixels, a multiple of 16."""
+    larger_sizes: tuple[int, ...] = ()
+    """Sides of larger squares, multiples of 16, that some steps train on: photographs that have so many pixels."""
+    larger_every: int = 3
+    """Every how many steps one is of a larger size, each size in its turn; its batch has as many pixels as others."""
     steps: int = 10_000
     """Optimiser steps of the U-Net and text encoder."""
     batch_size: int = 48
-    """Photographs in a step."""
+    """Photographs in a step, of `image_size`."""
+    balance: float = 0.0
+    """Photographs of a class of n are drawn in proportion to n^(1 − balance): 0 (each photograph as often as any other,
+    in epochs) to 1 (each class as often as any other)."""
     learning_rate: float = 5e-4
     """Peak of the cosine schedule."""
     warmup: int = 500
@@ -51,6 +58,15 @@ class PretrainConfig:
                 f"generator.sample_size must be image_size / {PATCH} = {self.image_size // PATCH}, "
                 f"got {self.generator.sample_size}"
             )
+        for size in self.larger_sizes:
+            if size % 16 or size <= self.image_size:
+                raise ValueError(
+                    f"--larger-size must be a multiple of 16 above --image-size {self.image_size}, got {size}"
+                )
+        if self.larger_every < 2:
+            raise ValueError(f"--larger-every must be at least 2, got {self.larger_every}")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"--balance must be 0 to 1, got {self.balance}")
         if not 1 <= self.timestep_shift <= 20:
             raise ValueError(f"--timestep-shift must be 1 to 20, got {self.timestep_shift}")
         for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):

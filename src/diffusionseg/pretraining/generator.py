@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -48,11 +48,10 @@ class Generator(nn.Module):
         self.unet = unet
         self.text_encoder = text_encoder
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
-        """Predict v for latents (B, C, h, w), timesteps (B,) and token ids (B, L)."""
-        # Captions repeat within a batch; the encoder reads each one once.
-        distinct, inverse = torch.unique(tokens, dim=0, return_inverse=True)
-        context = self.text_encoder(distinct).last_hidden_state[inverse]
+    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, captions: Tensor) -> Tensor:
+        """Predict v for latents (B, C, h, w) and timesteps (B,); `tokens` (D, L) are the ids of the distinct captions,
+        `captions` (B,) says which one belongs to each of the latents."""
+        context = self.text_encoder(tokens).last_hidden_state[captions]
         output: Tensor = self.unet(noisy, timesteps, context).sample
         return output
 
@@ -89,6 +88,13 @@ def build_generator(config: GeneratorConfig, vocab_size: int, max_length: int) -
     # Explicit attention: on CPUs the fused kernel's backward pass is slower in bf16.
     unet.set_attn_processor(AttnProcessor())
     return Generator(unet, text)
+
+
+def prepare_for_gpu(model: Generator) -> None:
+    """Fused attention and a compiled U-Net, which pay where a processor's reasons against them do not hold."""
+    model.unet.set_attn_processor(AttnProcessor2_0())
+    # Each size of latents is compiled by itself: kernels for any size are slower.
+    model.unet.compile(dynamic=False)
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -128,7 +134,8 @@ def draw_timesteps(count: int, train_steps: int, shift: float, generator: torch.
 
     They are stratified, one u in each of `count` equal parts, which lowers the variance of the loss.
     """
-    even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    device = generator.device
+    even = (torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)) / count
     shifted = shift * even / (1 + (shift - 1) * even)
     return (shifted * train_steps).long().clamp_(max=train_steps - 1)
 
@@ -137,20 +144,22 @@ def velocity_loss(
     model: Generator,
     latents: Tensor,
     tokens: Tensor,
+    captions: Tensor,
     alphas_cumprod: Tensor,
     generator: torch.Generator,
     timestep_shift: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean squared error of v = √ᾱ ε − √(1−ᾱ) x₀ (Salimans & Ho 2022), for latents (B, C, h, w) and tokens (B, L).
+    """Mean squared error of v = √ᾱ ε − √(1−ᾱ) x₀ (Salimans & Ho 2022), for latents (B, C, h, w).
 
-    Returns the mean, the error of each sample (B,) and the timesteps drawn (B,), see `draw_timesteps`.
+    `tokens` (D, L) and `captions` (B,) as in `Generator.forward`. Returns the mean, the error of each sample (B,) and
+    the timesteps drawn (B,), see `draw_timesteps`.
     """
     timesteps = draw_timesteps(len(latents), len(alphas_cumprod), timestep_shift, generator).to(latents.device)
-    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents)
     alpha = alphas_cumprod.to(latents)[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
     with torch.autocast(latents.device.type, torch.bfloat16, enabled=computes_bfloat16(latents.device)):
-        prediction = model(noisy, timesteps, tokens)
+        prediction = model(noisy, timesteps, tokens, captions)
     errors = functional.mse_loss(prediction.float(), target, reduction="none").mean((1, 2, 3))
     return errors.mean(), errors.detach(), timesteps

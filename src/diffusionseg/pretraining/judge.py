@@ -152,7 +152,8 @@ def validation_loss(model: Generator, latents: Tensor, tokens: Tensor, config: J
     for start in range(0, count, group):
         some, captions = latents[start : start + group].to(device), tokens[start : start + group].to(device)
         # Timesteps are stratified over the rows, so each repetition of the group falls into a part of its own.
-        _, each, _ = velocity_loss(model, some.repeat(parts, 1, 1, 1), captions.repeat(parts, 1), alphas, generator)
+        rows = torch.arange(len(some), device=device).repeat(parts)
+        _, each, _ = velocity_loss(model, some.repeat(parts, 1, 1, 1), captions, rows, alphas, generator)
         errors += each.view(parts, -1).sum(1).double().cpu()
     means = (errors / count).tolist()
     edges = [part * len(alphas) // parts for part in range(parts + 1)]

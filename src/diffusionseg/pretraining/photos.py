@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,26 +32,41 @@ class Photos:
         return len(self.images)
 
 
-def read_photos(sources: Sequence[Path], size: int, classes: Sequence[str] | None = None) -> Photos:
+def read_photos(
+    sources: Sequence[Path], size: int, classes: Sequence[str] | None = None, *, enlarge: bool = True
+) -> Photos:
     """Read every photograph of `sources` as a centred square of `size` pixels.
 
     A source is a Parquet file with the columns `image` (encoded bytes) and `class` (text), or a folder whose
-    sub-folders are named after the classes. `classes` keeps only these class names.
+    sub-folders are named after the classes. `classes` keeps only these class names. Without
+    `enlarge`, photographs whose shorter side has fewer pixels than `size` are left out.
 
     Raises ValueError when a source is neither, or when nothing is left to train on.
     """
     wanted = None if classes is None else set(classes)
-    images: list[NDArray[np.uint8]] = []
-    labels: list[str] = []
-    unreadable: list[str] = []
-    for source in sources:
-        for origin, name, content in _rows(source, wanted):
-            try:
-                images.append(square(read_image(content, name=origin), size))
-                labels.append(name)
-            except ImageError as error:
-                unreadable.append(str(error))
+
+    def read(row: tuple[str, str, bytes | Path]) -> NDArray[np.uint8] | str | None:
+        origin, _, content = row
+        try:
+            image = read_image(content, name=origin)
+        except ImageError as error:
+            return str(error)
+        return square(image, size) if enlarge or min(image.size) >= size else None
+
+    rows = [row for source in sources for row in _rows(source, wanted)]
+    # Decoding and resizing leave the interpreter's lock to the other threads.
+    with ThreadPoolExecutor() as pool:
+        read_rows = list(pool.map(read, rows))
+    images, labels, unreadable = [], [], []
+    for (_, name, _), found in zip(rows, read_rows, strict=True):
+        if isinstance(found, str):
+            unreadable.append(found)
+        elif found is not None:
+            images.append(found)
+            labels.append(name)
     if not images:
+        if not enlarge:
+            raise ValueError(f"--larger-size {size}: no readable photograph has {size} pixels on its shorter side")
         raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}; check --classes")
     names = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(names)}

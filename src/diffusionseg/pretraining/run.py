@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor
 from transformers import CLIPTokenizer
 
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
@@ -25,12 +24,14 @@ from diffusionseg.pretraining.autoencoder import (
     build_autoencoder,
     fit_patch_components,
 )
-from diffusionseg.pretraining.captions import caption, train_tokenizer
+from diffusionseg.pretraining.batches import Batches
+from diffusionseg.pretraining.captions import train_tokenizer
 from diffusionseg.pretraining.config import PretrainConfig, learning_rate
 from diffusionseg.pretraining.generator import (
     Generator,
     build_generator,
     build_scheduler,
+    prepare_for_gpu,
     velocity_loss,
 )
 from diffusionseg.pretraining.judge import CORLOC, check_judged, judge, judge_panels
@@ -48,7 +49,6 @@ from diffusionseg.pretraining.saving import (
 from diffusionseg.training import (
     Journal,
     WeightAverage,
-    batch_indices,
     load_checkpoint,
     save_checkpoint,
     step_generator,
@@ -67,13 +67,15 @@ def pretrain(
     config: PretrainConfig,
     *,
     device: torch.device,
+    larger: Sequence[Photos] = (),
     start_from: Path | None = None,
     judged: JudgedPhotos | None = None,
     report: Report = lambda *_: None,
 ) -> Path:
     """Train on `photos` and write a Stable-Diffusion-layout folder to OUT/model; returns that folder.
 
-    `vocabulary` holds the class names whose words become tokens. `start_from` is a finished model folder whose
+    `vocabulary` holds the class names whose words become tokens. `larger` are photographs of the configuration's
+    `larger_sizes`, one set for each. `start_from` is a finished model folder whose
     autoencoder, tokenizer, text encoder and U-Net the run continues. `judged` are annotated photographs that measure
     every checkpoint (see `judge`); they change nothing that is trained, and a run may go on with or without them. OUT
     also gets metrics.jsonl, curves.png, a grid of samples at every checkpoint, and the checkpoint, from which an
@@ -83,7 +85,9 @@ def pretrain(
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
     out.mkdir(parents=True, exist_ok=True)
-    _check_same_run(out, config, photos, vocabulary, general, start_from)
+    if tuple(some.images.shape[1] for some in larger) != config.larger_sizes:
+        raise ValueError(f"larger must hold one set of photographs for each of larger_sizes {config.larger_sizes}")
+    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from)
     model_dir = out / "model"
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
     if judged is not None:
@@ -120,7 +124,8 @@ def pretrain(
         journal.plot({"loss": ["loss"], "learning rate": ["lr"], **judge_panels(names)})
         draw(step)
 
-    _train_generator(model, average, photos, general, tokenizer, components, out, config, device, report, look)
+    batches = Batches(photos, larger, general, tokenizer, config)
+    _train_generator(model, average, batches, components, out, config, device, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
@@ -128,17 +133,20 @@ def pretrain(
 def _check_same_run(
     out: Path,
     config: PretrainConfig,
-    photos: Photos,
+    sets: Sequence[Photos],
     vocabulary: Sequence[str],
     general: Mapping[str, str],
     start_from: Path | None,
 ) -> None:
-    digest = hashlib.sha256(photos.images.tobytes() + photos.labels.tobytes())
+    digest = hashlib.sha256()
+    for some in sets:
+        digest.update(some.images.data)
+        digest.update(some.labels.data)
     wanted: dict[str, Any] = {
         **asdict(config),
-        "photos": len(photos),
+        "photos": [len(some) for some in sets],
         "photos_sha256": digest.hexdigest(),
-        "names": photos.names,
+        "names": sets[0].names,
         "vocabulary": sorted(vocabulary),
         "general": dict(general),
         "start_from": None if start_from is None else str(start_from.resolve()),
@@ -196,32 +204,10 @@ def _train_autoencoder(
     return vae, components
 
 
-def training_batch(
-    photos: Photos,
-    general: Mapping[str, str],
-    tokenizer: CLIPTokenizer,
-    components: PatchComponents,
-    config: PretrainConfig,
-    step: int,
-) -> tuple[Tensor, Tensor]:
-    """Latents (B, C, h, w) and token ids (B, L) of step `step`: shuffled photographs, mirrored half of the time."""
-    rng = np.random.default_rng((config.seed, step))
-    rows = batch_indices(len(photos), config.batch_size, config.seed, step)
-    chosen = photos.images[rows]
-    mirrored = rng.random(len(rows)) < 0.5
-    chosen[mirrored] = chosen[mirrored][:, :, ::-1]
-    captions = [caption(photos.names[photos.labels[r]], general, rng, config.caption_drop) for r in rows]
-    pixels = torch.from_numpy(chosen).permute(0, 3, 1, 2).float() / 255
-    tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    return components.encode(pixels), tokens
-
-
 def _train_generator(
     model: Generator,
     average: WeightAverage,
-    photos: Photos,
-    general: Mapping[str, str],
-    tokenizer: CLIPTokenizer,
+    batches: Batches,
     components: PatchComponents,
     out: Path,
     config: PretrainConfig,
@@ -229,8 +215,9 @@ def _train_generator(
     report: Report,
     look: Callable[[int, Journal], None],
 ) -> None:
+    on_gpu = device.type == "cuda"
     optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=on_gpu
     )
     resumed = load_checkpoint(out, model, average, optimizer)
     first = resumed[0] if resumed else 0
@@ -238,18 +225,27 @@ def _train_generator(
     if first:
         # What a killed run left undone at its last checkpoint.
         look(first, journal)
-    alphas = build_scheduler().alphas_cumprod
-    forward: Any = torch.compile(model) if device.type == "cuda" else model
+    alphas = build_scheduler().alphas_cumprod.to(device)
+    components = PatchComponents(components.basis.to(device), components.mean.to(device))
+    if on_gpu:
+        prepare_for_gpu(model)
     model.train()
     started = time.monotonic()
-    for step in range(first, config.steps):
+    steps, seen = range(first, config.steps), 0
+    # A GPU is not to wait for its batches; on a processor there is no core to spare.
+    for step, batch in zip(steps, batches.ahead(steps, workers=4 if on_gpu else 0), strict=True):
         rate = learning_rate(step, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        latents, tokens = training_batch(photos, general, tokenizer, components, config, step)
-        latents = latents.to(device, memory_format=torch.channels_last)
-        drawn = step_generator(config.seed, step)
-        loss, _, _ = velocity_loss(forward, latents, tokens.to(device), alphas, drawn, config.timestep_shift)
+        pixels, tokens, captions = (
+            t.to(device, non_blocking=True) for t in (batch.pixels, batch.tokens, batch.captions)
+        )
+        latents = components.encode(pixels.permute(0, 3, 1, 2).float() / 255).contiguous(
+            memory_format=torch.channels_last
+        )
+        drawn = step_generator(config.seed, step, device)
+        loss, _, _ = velocity_loss(model, latents, tokens, captions, alphas, drawn, config.timestep_shift)
+        seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -263,12 +259,12 @@ def _train_generator(
         optimizer.step()
         average.update(model)
         if told:
-            speed = (step + 1 - first) * config.batch_size / (time.monotonic() - started)
+            speed = seen / (time.monotonic() - started)
             values = {"loss": loss.item(), "grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
             journal.write(step, **values)
             report("generator", step + 1, config.steps, values)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(out, step + 1, model, average, optimizer, {"photos": len(photos)})
+            save_checkpoint(out, step + 1, model, average, optimizer, {})
             paused = time.monotonic()
             look(step + 1, journal)
             started += time.monotonic() - paused

@@ -20,7 +20,7 @@ def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[
     return np.array([_permutation(count, seed, int(p // count))[p % count] for p in positions])
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """A CPU generator for everything random in step `step`."""
+def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator on `device` for everything random in step `step`; another device's draws differ."""
     mixed = np.random.SeedSequence((seed, step)).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(mixed[0]) << 31 ^ int(mixed[1]))
+    return torch.Generator(device).manual_seed(int(mixed[0]) << 31 ^ int(mixed[1]))
