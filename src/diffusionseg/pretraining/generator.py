@@ -95,6 +95,7 @@ def prepare_for_gpu(model: Generator) -> None:
     model.unet.set_attn_processor(AttnProcessor2_0())
     # Each size of latents is compiled by itself: kernels for any size are slower.
     model.unet.compile(dynamic=False)
+    torch.backends.cudnn.benchmark = True
 
 
 def build_scheduler() -> DDIMScheduler:
