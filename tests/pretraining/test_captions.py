@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from diffusionseg.pretraining.captions import caption, train_tokenizer
+from diffusionseg.pretraining.captions import Captions, train_tokenizer
+from diffusionseg.synthesis.prompts import TEMPLATES
 
 NAMES = ["goldfish", "school bus", "potter's wheel", "pay-phone"]
 
@@ -37,11 +38,17 @@ def test_saved_tokenizer_is_read_by_transformers_from_vocabulary_and_merges(tmp_
     assert max(tokenizer.get_vocab().values()) == tokenizer.eos_token_id
 
 
-def test_share_of_empty_and_widened_captions():
-    rng = np.random.default_rng(0)
-    captions = [caption("golden retriever", {"golden retriever": "dog"}, rng, drop=0.1) for _ in range(4000)]
-    empty = sum(c == "" for c in captions) / 4000
-    widened = sum(c.endswith(" dog") for c in captions) / sum(c != "" for c in captions)
-    assert empty == pytest.approx(0.1, abs=0.02)
-    assert widened == pytest.approx(0.3, abs=0.03)
-    assert not any("{" in c for c in captions)
+def test_share_of_empty_and_widened_captions(tmp_path):
+    tokenizer = train_tokenizer([*NAMES, "golden retriever", "dog"], tmp_path)
+    captions = Captions(["golden retriever", "goldfish"], {"golden retriever": "dog"}, tokenizer)
+    labels = np.array([0, 1]).repeat(4000)
+    tokens, which = captions.draw(labels, 0.1, np.random.default_rng(0))
+    said = [tokenizer.decode(ids, skip_special_tokens=True) for ids in tokens]
+    assert len(set(said)) == len(said) == 1 + 3 * len(TEMPLATES)
+    said = np.array(said)[which]
+    assert (said == "").mean() == pytest.approx(0.1, abs=0.01)
+    retrievers = [text for text in said[:4000] if text]
+    assert np.mean([text.endswith(" dog") for text in retrievers]) == pytest.approx(0.3, abs=0.03)
+    assert all(text.endswith((" dog", " golden retriever")) for text in retrievers)
+    assert all(text.endswith(" goldfish") for text in said[4000:] if text)
+    assert not any("{" in text for text in said)

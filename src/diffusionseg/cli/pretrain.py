@@ -61,6 +61,13 @@ def pretrain(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 500,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile/--no-compile",
+            help="On a GPU, compile the U-Net, which takes a minute or two and then trains faster.",
+        ),
+    ] = True,
     resume: Annotated[
         bool,
         typer.Option(
@@ -143,6 +150,7 @@ def pretrain(
                 out,
                 settings,
                 device=where,
+                compiled=compiled,
                 larger=larger,
                 start_from=mini.model_path() if start_from == Path(mini.NAME) else start_from,
                 judged=judged,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from diffusionseg.pretraining.captions import caption
+from diffusionseg.pretraining.captions import Captions
 from diffusionseg.pretraining.config import PretrainConfig
 from diffusionseg.pretraining.photos import Photos
 from diffusionseg.training import batch_indices
@@ -48,9 +48,7 @@ class Batches:
     ) -> None:
         self._sets = (photos, *larger)
         self._cumulative = [cumulative_shares(some.labels, config.balance) for some in self._sets]
-        self._general = general
-        self._tokenizer = tokenizer
-        self._ids: dict[str, NDArray[np.int64]] = {}
+        self._captions = [Captions(some.names, general, tokenizer) for some in self._sets]
         self._config = config
 
     def at(self, step: int) -> Batch:
@@ -67,13 +65,8 @@ class Batches:
         chosen = photos.images[rows]
         mirrored = rng.random(count) < 0.5
         chosen[mirrored] = chosen[mirrored][:, :, ::-1]
-        said = [caption(photos.names[photos.labels[r]], self._general, rng, config.caption_drop) for r in rows]
-        distinct = {text: i for i, text in enumerate(dict.fromkeys(said))}
-        return Batch(
-            torch.from_numpy(chosen),
-            torch.from_numpy(np.stack([self._tokens(text) for text in distinct])),
-            torch.tensor([distinct[text] for text in said]),
-        )
+        tokens, said = self._captions[which].draw(photos.labels[rows], config.caption_drop, rng)
+        return Batch(torch.from_numpy(chosen), torch.from_numpy(tokens), torch.from_numpy(said))
 
     def ahead(self, steps: range, workers: int) -> Iterator[Batch]:
         """The batches of `steps`, in order, pinned and made ahead in `workers` threads; with 0, when asked for."""
@@ -91,14 +84,6 @@ class Batches:
 
     def _pinned(self, step: int) -> Batch:
         return self.at(step).pinned()
-
-    def _tokens(self, text: str) -> NDArray[np.int64]:
-        # Captions come again and again, and tokenizing is most of a batch's time.
-        if text not in self._ids:
-            self._ids[text] = np.asarray(
-                self._tokenizer(text, padding="max_length", truncation=True).input_ids, np.int64
-            )
-        return self._ids[text]
 
 
 def size_in_turn(step: int, larger: int, every: int) -> tuple[int, int]:

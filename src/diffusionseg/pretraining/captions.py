@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
 from diffusionseg.synthesis.prompts import TEMPLATES, make_prompt
@@ -14,17 +15,35 @@ from diffusionseg.synthesis.prompts import TEMPLATES, make_prompt
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
-def caption(name: str, general: Mapping[str, str], rng: np.random.Generator, drop: float) -> str:
-    """A caption for a photograph of class `name`.
+class Captions:
+    """The captions of photographs of some classes, as token ids.
 
-    With probability `drop` it is empty (for classifier-free guidance). Where `general` has a wider word for the class
-    ("dog" for "golden retriever"), that word takes the name's place in three captions out of ten.
+    A class has each template with its name. Where `general` has a wider word for it ("dog" for "golden retriever"),
+    that word takes the name's place in three captions out of ten.
     """
-    if rng.random() < drop:
-        return ""
-    template = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
-    chosen = general[name] if name in general and rng.random() < 0.3 else name
-    return make_prompt(template, chosen)
+
+    WIDER = 0.3
+
+    def __init__(self, names: Sequence[str], general: Mapping[str, str], tokenizer: CLIPTokenizer) -> None:
+        places = {"": 0}
+        words = [(name, general.get(name, name)) for name in names]
+        self._places = np.array(
+            [[[places.setdefault(make_prompt(t, w), len(places)) for t in TEMPLATES] for w in both] for both in words]
+        )
+        """(classes, 2, templates): where the ids of a caption with the name, or the wider word, are."""
+        ids = tokenizer(list(places), padding="max_length", truncation=True).input_ids
+        self._ids = np.asarray(ids, np.int64)
+
+    def draw(
+        self, labels: NDArray[np.int64], drop: float, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """One caption for each of `labels` (B,), empty with probability `drop` (for classifier-free guidance): the ids
+        (D, L) of the distinct ones, and which of them each has (B,)."""
+        empty, wider = rng.random((2, len(labels)))
+        template = rng.integers(len(TEMPLATES), size=len(labels))
+        named = self._places[labels, (wider < self.WIDER).astype(np.int64), template]
+        distinct, which = np.unique(np.where(empty < drop, 0, named), return_inverse=True)
+        return self._ids[distinct], which
 
 
 def train_tokenizer(

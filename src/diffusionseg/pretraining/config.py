@@ -30,7 +30,7 @@ class PretrainConfig:
     learning_rate: float = 5e-4
     """Peak of the cosine schedule."""
     warmup: int = 500
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up, at most a tenth of all."""
     final_fraction: float = 0.1
     """Learning rate at the end, as a share of the peak."""
     weight_decay: float = 0.01
@@ -76,8 +76,9 @@ class PretrainConfig:
 
 def learning_rate(step: int, config: PretrainConfig) -> float:
     """Linear warm-up, then cosine down to `final_fraction` of the peak at the last step."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    warmup = min(config.warmup, config.steps // 10)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, config.steps - warmup)
     cosine = 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
     return float(config.learning_rate * (config.final_fraction + (1 - config.final_fraction) * cosine))

@@ -90,11 +90,12 @@ def build_generator(config: GeneratorConfig, vocab_size: int, max_length: int) -
     return Generator(unet, text)
 
 
-def prepare_for_gpu(model: Generator) -> None:
-    """Fused attention and a compiled U-Net, which pay where a processor's reasons against them do not hold."""
+def prepare_for_gpu(model: Generator, compiled: bool) -> None:
+    """Fused attention, since a processor's reasons against it do not hold there, and if wanted a compiled U-Net."""
     model.unet.set_attn_processor(AttnProcessor2_0())
-    # Each size of latents is compiled by itself: kernels for any size are slower.
-    model.unet.compile(dynamic=False)
+    if compiled:
+        # Each size of latents is compiled by itself: kernels for any size are slower.
+        model.unet.compile(dynamic=False)
     torch.backends.cudnn.benchmark = True
 
 

@@ -54,6 +54,9 @@ from diffusionseg.training import (
     step_generator,
 )
 
+SKIPPED = 10
+"""Steps whose gradient is no number, after which a run gives up."""
+
 Report = Callable[[str, int, int, dict[str, float]], None]
 """Called as report(stage, done, all, values): stages `autoencoder` and `generator` after steps, `judging` after
 photographs, and `judge` with the numbers of the checkpoint after so many steps."""
@@ -67,6 +70,7 @@ def pretrain(
     config: PretrainConfig,
     *,
     device: torch.device,
+    compiled: bool = True,
     larger: Sequence[Photos] = (),
     start_from: Path | None = None,
     judged: JudgedPhotos | None = None,
@@ -75,8 +79,9 @@ def pretrain(
     """Train on `photos` and write a Stable-Diffusion-layout folder to OUT/model; returns that folder.
 
     `vocabulary` holds the class names whose words become tokens. `larger` are photographs of the configuration's
-    `larger_sizes`, one set for each. `start_from` is a finished model folder whose
-    autoencoder, tokenizer, text encoder and U-Net the run continues. `judged` are annotated photographs that measure
+    `larger_sizes`, one set for each. On a GPU the U-Net is compiled, for a minute or two before the first step of each
+    size, unless not `compiled`. `start_from` is a finished model folder whose autoencoder, tokenizer, text encoder and
+    U-Net the run continues. `judged` are annotated photographs that measure
     every checkpoint (see `judge`); they change nothing that is trained, and a run may go on with or without them. OUT
     also gets metrics.jsonl, curves.png, a grid of samples at every checkpoint, and the checkpoint, from which an
     interrupted run resumes bit for bit on the same machine. Raises ValueError when OUT holds another run, naming what
@@ -125,7 +130,7 @@ def pretrain(
         draw(step)
 
     batches = Batches(photos, larger, general, tokenizer, config)
-    _train_generator(model, average, batches, components, out, config, device, report, look)
+    _train_generator(model, average, batches, components, out, config, device, compiled, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
@@ -212,6 +217,7 @@ def _train_generator(
     out: Path,
     config: PretrainConfig,
     device: torch.device,
+    compiled: bool,
     report: Report,
     look: Callable[[int, Journal], None],
 ) -> None:
@@ -219,6 +225,8 @@ def _train_generator(
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=on_gpu
     )
+    # Skips the steps whose gradient is no number, without waiting for the GPU to tell; its scale counts them.
+    scaler = torch.amp.GradScaler(device.type, init_scale=1.0, backoff_factor=0.5, growth_interval=2**31 - 1)
     resumed = load_checkpoint(out, model, average, optimizer)
     first = resumed[0] if resumed else 0
     journal = Journal(out, first, of_checkpoint=(CORLOC,))
@@ -228,7 +236,7 @@ def _train_generator(
     alphas = build_scheduler().alphas_cumprod.to(device)
     components = PatchComponents(components.basis.to(device), components.mean.to(device))
     if on_gpu:
-        prepare_for_gpu(model)
+        prepare_for_gpu(model, compiled)
     model.train()
     started = time.monotonic()
     steps, seen = range(first, config.steps), 0
@@ -248,19 +256,21 @@ def _train_generator(
         seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        # Before the weights change, so that no checkpoint holds what is no number.
-        if told and not math.isfinite(loss.item() + norm.item()):
-            raise ValueError(
-                f"the loss is {loss.item()}, its gradient {norm.item()} at step {step}; {out} keeps the last "
-                "checkpoint, start again in another --out with a lower --learning-rate"
-            )
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
         average.update(model)
+        if told and scaler.get_scale() <= 0.5**SKIPPED:
+            raise ValueError(
+                f"the gradient was no number in {SKIPPED} steps or more until step {step}, the loss is {loss.item()}; "
+                f"{out} keeps the last checkpoint, start again in another --out with a lower --learning-rate"
+            )
         if told:
             speed = seen / (time.monotonic() - started)
-            values = {"loss": loss.item(), "grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
+            numbers = {"loss": loss.item(), "grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
+            values = {name: value for name, value in numbers.items() if math.isfinite(value)}
             journal.write(step, **values)
             report("generator", step + 1, config.steps, values)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:

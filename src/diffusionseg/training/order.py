@@ -16,8 +16,10 @@ def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
     """Indices (batch_size,) of step `step`: one epoch's permutation of `count` items after the other, without gaps."""
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    return np.array([_permutation(count, seed, int(p // count))[p % count] for p in positions])
+    first, last = step * batch_size, (step + 1) * batch_size
+    epochs = range(first // count, (last - 1) // count + 1)
+    parts = [_permutation(count, seed, e)[max(first - e * count, 0) : last - e * count] for e in epochs]
+    return np.concatenate(parts)
 
 
 def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
