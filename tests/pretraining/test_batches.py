@@ -1,12 +1,15 @@
 """Which photographs a step of pretraining sees, and with which captions."""
 
 import dataclasses
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from diffusionseg.cli.app import application
 from diffusionseg.pretraining import Photos, PretrainConfig, read_photos
 from diffusionseg.pretraining.batches import Batches, cumulative_shares, size_in_turn
 from diffusionseg.pretraining.captions import train_tokenizer
@@ -103,3 +106,14 @@ def test_small_photographs_are_enlarged_only_on_demand(folder):
 def test_wrong_settings_name_their_flag(changed, message):
     with pytest.raises(ValueError, match=message):
         PretrainConfig(**changed)
+
+
+@pytest.mark.slow
+def test_the_command_trains_on_two_sizes_and_tells_so(folder, tmp_path):
+    sizes = ["--image-size", "16", "--larger-size", "32", "--larger-every", "2", "--balance", "0.5"]
+    steps = ["--steps", "2", "--autoencoder-steps", "1", "--batch-size", "4", "--device", "cpu"]
+    (folder / "red square" / "broken.png").unlink()
+    done = CliRunner().invoke(application(), ["pretrain", str(folder), *sizes, *steps, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "8 of them also as 32x32 pixels" in done.output
+    assert json.loads((tmp_path / "run" / "pretrain.json").read_text())["photos"] == [8, 8]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,18 @@ def read_photos(
             return str(error)
         return square(image, size) if enlarge or min(image.size) >= size else None
 
-    rows = [row for source in sources for row in _rows(source, wanted)]
+    rows = chain.from_iterable(_rows(source, wanted) for source in sources)
+    images, labels, unreadable = [], [], []
     # Decoding and resizing leave the interpreter's lock to the other threads.
     with ThreadPoolExecutor() as pool:
-        read_rows = list(pool.map(read, rows))
-    images, labels, unreadable = [], [], []
-    for (_, name, _), found in zip(rows, read_rows, strict=True):
-        if isinstance(found, str):
-            unreadable.append(found)
-        elif found is not None:
-            images.append(found)
-            labels.append(name)
+        # So many at once, since the encoded ones may be far larger than what is kept.
+        while some := list(islice(rows, 512)):
+            for (_, name, _), found in zip(some, pool.map(read, some), strict=True):
+                if isinstance(found, str):
+                    unreadable.append(found)
+                elif found is not None:
+                    images.append(found)
+                    labels.append(name)
     if not images:
         if not enlarge:
             raise ValueError(f"--larger-size {size}: no readable photograph has {size} pixels on its shorter side")

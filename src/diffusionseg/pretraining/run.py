@@ -82,10 +82,10 @@ def pretrain(
     `larger_sizes`, one set for each. On a GPU the U-Net is compiled, for a minute or two before the first step of each
     size, unless not `compiled`. `start_from` is a finished model folder whose autoencoder, tokenizer, text encoder and
     U-Net the run continues. `judged` are annotated photographs that measure every checkpoint (see `judge`); they change
-    nothing that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, a grid of
-    samples at every checkpoint, and the checkpoint, from which an interrupted run resumes bit for bit on the same
-    machine. Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in
-    `SKIPPED` steps, and when the generator's size or tokenizer does not allow judging.
+    nothing that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples
+    at every checkpoint, and the checkpoint, from which an interrupted run resumes bit for bit on the same machine.
+    Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in `SKIPPED`
+    steps, and when the generator's size or tokenizer does not allow judging.
     """
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
