@@ -42,7 +42,7 @@ def test_epochs_of_each_size_have_no_gaps(tokenizer):
     batches = Batches(photos(64, 6, 10), [photos(128, 1, 3)], {}, tokenizer, config)
     of_size = {64: [], 128: []}
     for step in range(8):
-        batch = batches.at(step)
+        batch = batches.of_step(step)
         of_size[batch.pixels.shape[1]].append(shades(batch))
     assert [len(s) for s in of_size[64]] == [8] * 4
     assert [len(s) for s in of_size[128]] == [2] * 4
@@ -55,7 +55,7 @@ def test_epochs_of_each_size_have_no_gaps(tokenizer):
 def test_balance_draws_rare_classes_more_often(tokenizer, balance, cats):
     config = PretrainConfig(batch_size=100, balance=balance)
     batches = Batches(photos(64, 10, 90), [], {}, tokenizer, config)
-    drawn = Counter(shade for step in range(40) for shade in shades(batches.at(step)))
+    drawn = Counter(shade for step in range(40) for shade in shades(batches.of_step(step)))
     assert sum(drawn[shade] for shade in range(10)) / drawn.total() == pytest.approx(cats, abs=0.02)
     assert set(drawn) == set(range(100))
 
@@ -68,7 +68,7 @@ def test_shares_end_at_exactly_one():
 
 def test_captions_are_each_read_once_and_tell_the_class(tokenizer):
     config = PretrainConfig(batch_size=64, caption_drop=0.0)
-    batch = Batches(photos(64, 10, 10), [], {}, tokenizer, config).at(3)
+    batch = Batches(photos(64, 10, 10), [], {}, tokenizer, config).of_step(3)
     assert len(batch.tokens) <= 10
     assert len(torch.unique(batch.tokens, dim=0)) == len(batch.tokens)
     said = [tokenizer.decode(batch.tokens[c], skip_special_tokens=True) for c in batch.captions]

@@ -1,6 +1,7 @@
 """Pretraining end to end on a handful of coloured photographs."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -82,6 +83,8 @@ def test_pretrained_folder_loads_and_every_checkpoint_is_drawn(folder, tmp_path,
 def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path, short):
     photos = read_photos([folder], 32)
     device = torch.device("cpu")
+    with pytest.raises(ValueError, match=r"one set of photographs for each of larger_sizes \(\)"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", short, device=device, larger=[photos])
     pretrain(photos, photos.names, {}, tmp_path / "run", short, device=device)
     before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
     inverted = dataclasses.replace(photos, images=255 - photos.images)
@@ -136,6 +139,28 @@ def test_a_loss_that_is_no_number_stops_the_run_before_anything_is_overwritten(f
     with pytest.raises(ValueError, match=r"the gradient was no number in 10 steps .* lower --learning-rate"):
         pretrain(photos, photos.names, {}, tmp_path / "run", wild, device=torch.device("cpu"))
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_one_step_that_is_no_number_is_passed_over(folder, tmp_path, short, monkeypatch):
+    from diffusionseg.pretraining import run
+
+    photos, real, asked = read_photos([folder], 32), run.velocity_loss, []
+
+    def broken_once(*arguments):
+        asked.append(None)
+        loss, *rest = real(*arguments)
+        return (loss * float("nan") if len(asked) == 1 else loss), *rest
+
+    monkeypatch.setattr(run, "velocity_loss", broken_once)
+    config = dataclasses.replace(short, steps=3, save_every=3, learning_rate=1e-2)
+    model = pretrain(photos, photos.names, {}, tmp_path / "run", config, device=torch.device("cpu"))
+    first, *_, last = (json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert len(asked) == 3
+    assert "loss" not in first
+    assert last["loss"] > 0
+    for file in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_file(model / file).values())
 
 
 def test_sizes_of_photographs_and_latents_must_agree():

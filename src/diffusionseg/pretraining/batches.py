@@ -51,7 +51,7 @@ class Batches:
         self._captions = [Captions(some.names, general, tokenizer) for some in self._sets]
         self._config = config
 
-    def at(self, step: int) -> Batch:
+    def of_step(self, step: int) -> Batch:
         """The batch of step `step`: photographs mirrored half of the time, captions of varied wording."""
         config = self._config
         which, turn = size_in_turn(step, len(self._sets) - 1, config.larger_every)
@@ -71,7 +71,7 @@ class Batches:
     def ahead(self, steps: range, workers: int) -> Iterator[Batch]:
         """The batches of `steps`, in order, pinned and made ahead in `workers` threads; with 0, when asked for."""
         if not workers:
-            yield from map(self.at, steps)
+            yield from map(self.of_step, steps)
             return
         with ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[Batch]] = deque()
@@ -83,7 +83,7 @@ class Batches:
                 yield waiting.popleft().result()
 
     def _pinned(self, step: int) -> Batch:
-        return self.at(step).pinned()
+        return self.of_step(step).pinned()
 
 
 def size_in_turn(step: int, larger: int, every: int) -> tuple[int, int]:
