@@ -2,11 +2,11 @@
 
 On random smooth attention and affinities of a grid (32x32 by default, every position joined to every other), and on
 attention that `mini` gave while it drew images of twice its own size (32x32 as well), all sides in turn on one
-thread: our cut (`dense_min_cut`, and with it the building of the graph), SciPy's maximum flow on the whole graph
-(`min_cut`), TokenCut's way on the same affinities (second eigenvector of the normalised cut), and PyMaxflow, which is
-GPL and therefore installed in an environment of its own (left out with --no-pymaxflow). The last two, which are slow,
-take the first `--peers` instances of each kind. Energies are compared: exit status 1 where ours is above another's by
-more than the rounding of capacities allows.
+thread: our cut (`dense_min_cut`, with Numba and without, and with it the building of the graph), SciPy's maximum flow
+on the whole graph (`min_cut`), TokenCut's way on the same affinities (second eigenvector of the normalised cut), and
+PyMaxflow, which is GPL and therefore installed in an environment of its own (left out with --no-pymaxflow). The last
+two, which are slow, take the first `--peers` instances of each kind. Energies are compared: exit status 1 where ours is
+above another's by more than the rounding of capacities allows, or where Numba changes a label.
 
     python benchmarks/attention_cut.py --random 1000 --real 200 --peers 25
 """
@@ -29,6 +29,7 @@ import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from scipy import ndimage, sparse
@@ -36,6 +37,7 @@ from scipy import ndimage, sparse
 from diffusionseg.attentioncut import (
     aggregate_cross,
     aggregate_self,
+    dense_cut,
     dense_energy,
     dense_min_cut,
     min_cut,
@@ -149,6 +151,10 @@ def compare(kind: str, instances: Iterator[tuple[Floats, Floats]], peers: int, p
         note("ours: graph", building)
         note("ours: cut", cutting)
         note("ours: graph and cut", building + cutting)
+        with mock.patch.object(dense_cut, "_source_side", return_value=dense_cut.dense_source_side):
+            took, plain = timed(lambda u=unary, w=weights: dense_min_cut(u, w))
+        note("ours: cut without Numba", took)
+        wrong += not np.array_equal(plain.labels, ours.labels)
         took, flow = timed(lambda u=unary, w=weights: min_cut(u, sparse.csr_array(w)))
         note("maximum flow on the whole graph", took)
         wrong += ours.energy > flow.energy + ours.tolerance + flow.tolerance + 1e-9
@@ -182,6 +188,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32, help="Of the random instances' grid.")
     parser.add_argument("--no-pymaxflow", action="store_true")
     args = parser.parse_args()
+    if dense_cut._source_side() is dense_cut.dense_source_side:
+        sys.exit("Numba is needed: pip install 'diffusionseg[fast]'")
+    dense_min_cut(*(np.zeros(shape) for shape in ((2, 2), (2, 2))))  # Compiles.
     wrong = 0
     for kind, count, instances in (
         ("random", args.random, random_instances(args.random, args.side)),

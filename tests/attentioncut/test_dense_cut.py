@@ -1,7 +1,10 @@
-"""The dense cut is `min_cut`'s, whether positions decide themselves or not."""
+"""The dense cut is `min_cut`'s, whether positions decide themselves or not, with Numba and without."""
 
+import subprocess
+import sys
 from itertools import product
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,9 @@ from hypothesis import strategies as st
 from scipy import ndimage, sparse
 
 from diffusionseg.attentioncut import dense_energy, dense_min_cut, energy, min_cut, object_probability, unary_energy
+from diffusionseg.attentioncut.dense_compiled import dense_source_side as compiled
+from diffusionseg.attentioncut.dense_cut import dense_source_side
+from diffusionseg.attentioncut.mincut import FlowGraph
 from diffusionseg.attentioncut.pairwise import pairwise_weights
 
 
@@ -48,21 +54,70 @@ def test_labels_are_those_of_min_cut(seed, strength):
     assert np.array_equal(dense_min_cut(unary, weights).labels, min_cut(unary, sparse.csr_array(weights)).labels)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 0.3, 1.0, 3.0, 30.0]),
+    st.sampled_from([3, 1000, 2**22]),
+)
+def test_compiled_labels_are_the_plain_ones(count, seed, strength, largest):
+    """Few different capacities make many minimum cuts, of which one has the fewest positions."""
+    rng = np.random.default_rng(seed)
+    edges = np.triu(rng.integers(0, largest, (count, count)) * (rng.random((count, count)) < rng.random()), 1)
+    capacity = (edges + edges.T).astype(np.int32)
+    spread = max(1.0, strength * capacity.sum(1).mean())
+    pull = np.rint(rng.normal(size=count) * spread).clip(-(2**30), 2**30).astype(np.int64)
+    kept = pull.copy(), capacity.copy()
+    assert np.array_equal(compiled(pull, capacity), dense_source_side(pull, capacity))
+    assert np.array_equal(pull, kept[0])
+    assert np.array_equal(capacity, kept[1])
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_on_attention_most_positions_decide_themselves(seed, monkeypatch):
+@pytest.mark.parametrize("decide", [compiled, dense_source_side])
+def test_on_attention_most_positions_decide_themselves(seed, decide, monkeypatch):
     unary, weights = attention_problem(16, seed)
     expected = min_cut(unary, sparse.csr_array(weights))
     left = []
 
-    def noted(unary, weights):
-        left.append(len(unary))
-        return min_cut(unary, weights)
+    def noted(count, *edges):
+        left.append(count)
+        return FlowGraph(count, *edges)
 
-    monkeypatch.setattr("diffusionseg.attentioncut.dense_cut.min_cut", noted)
+    monkeypatch.setattr("diffusionseg.attentioncut.dense_cut._source_side", lambda: decide)
+    monkeypatch.setattr("diffusionseg.attentioncut.dense_cut.FlowGraph", noted)
     cut = dense_min_cut(unary, weights)
     assert np.array_equal(cut.labels, expected.labels)
     assert cut.energy == pytest.approx(expected.energy, abs=expected.tolerance + 1e-9)
     assert sum(left) < len(unary)
+    assert bool(left) == (decide is dense_source_side)
+
+
+@pytest.mark.parametrize("gone", ["numba", "diffusionseg.attentioncut.dense_compiled"])
+def test_cuts_without_numba(gone):
+    """Where it is not installed, or has no folder for what it compiles."""
+    raised = "ImportError" if gone == "numba" else "RuntimeError"
+    program = f"""
+import sys, importlib.abc
+class Gone(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {gone!r}:
+            raise {raised}(name)
+sys.meta_path.insert(0, Gone())
+import numpy as np
+from diffusionseg.attentioncut import dense_min_cut
+print(dense_min_cut(np.array([[2.0, 1.0], [1.0, 1.5]]), np.array([[0.0, 1.0], [1.0, 0.0]])).labels)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[ True  True]"
+
+
+def test_numba_is_loaded_with_the_first_dense_cut_alone():
+    program = "import sys, diffusionseg.attentioncut; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert hasattr(compiled, "nopython_signatures"), numba.__version__
 
 
 def test_energies_are_those_of_the_sparse_form():

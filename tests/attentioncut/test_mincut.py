@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from diffusionseg.attentioncut import energy, min_cut
+from diffusionseg.attentioncut.mincut import CutGraph
 
 
 def problem(count, seed, density=1.0):
@@ -93,3 +94,20 @@ def test_negative_weights_and_wrong_shapes_are_refused():
         min_cut(np.zeros((2, 2)), sparse.csr_array(np.array([[0, -1.0], [-1.0, 0]])))
     with pytest.raises(ValueError, match="must be"):
         min_cut(np.zeros((3, 2)), sparse.csr_array((2, 2)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(count=st.integers(1, 60), seed=st.integers(0, 2**32 - 1), density=st.sampled_from([0.0, 0.1, 1.0]))
+def test_cuts_of_one_graph_do_not_depend_on_each_other(count, seed, density):
+    """Similar unary terms and others, whole numbers of them for ties, and larger ones than before."""
+    rng = np.random.default_rng(seed)
+    _, weights = problem(count, seed, density)
+    weights = sparse.csr_array(np.rint(4 * weights.toarray())) if rng.random() < 0.5 else weights
+    graph = CutGraph(weights)
+    preference = rng.normal(size=count)
+    for change in (0.1, 0.1, 2.0, 0.0, 50.0, 0.1):
+        preference = preference + change * rng.normal(size=count)
+        if rng.random() < 0.5:
+            preference = np.rint(preference)
+        unary = np.stack([np.maximum(preference, 0), np.maximum(-preference, 0)], 1)
+        assert np.array_equal(graph.labels(preference), min_cut(unary, weights).labels)

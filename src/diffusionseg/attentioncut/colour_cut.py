@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import sparse
 
-from diffusionseg.attentioncut.mincut import Floats, min_cut
+from diffusionseg.attentioncut.mincut import CutGraph, Floats
 from diffusionseg.masks import refine
 
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -162,12 +162,11 @@ def colour_cut(
     share = np.clip(saliency.astype(np.float64), config.clip, 1 - config.clip)
     believed = (config.prior * np.log(share / (1 - share)) - config.border * ~inside).ravel()
     pixels = image.reshape(-1, 3).astype(np.float64)
-    weights = contrast_weights(image, config.smoothness)
+    graph = CutGraph(contrast_weights(image, config.smoothness))
     labels = inside.ravel() if not inside.all() else share.ravel() > 0.5
     for _ in range(config.iterations):
         score = believed + config.colour * colour_log_ratio(pixels, labels, config.clusters)
-        unary = np.stack([np.logaddexp(0, score), np.logaddexp(0, -score)], axis=1)
-        before, labels = labels, min_cut(unary, weights).labels
+        before, labels = labels, graph.labels(score)
         if np.count_nonzero(before != labels) <= SETTLED * len(labels):
             break
     return labels.reshape(saliency.shape)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from diffusionseg.attentioncut.colour_cut import FEWEST, SETTLED, colour_log_density, contrast_weights
-from diffusionseg.attentioncut.mincut import min_cut
+from diffusionseg.attentioncut.mincut import CutGraph
 from diffusionseg.baselines.centred import Floats
 
 SHARE = 0.8
@@ -44,7 +44,7 @@ def grabcut(
     inside = np.zeros((height, width), dtype=bool)
     inside[down : height - down, across : width - across] = True
     pixels = small.reshape(-1, 3).astype(np.float64)
-    weights = contrast_weights(small, gamma)
+    graph = CutGraph(contrast_weights(small, gamma))
     labels = inside.ravel()
     for _ in range(iterations):
         if min(labels.sum(), (~labels).sum()) < FEWEST:
@@ -53,8 +53,7 @@ def grabcut(
         background_cost = -colour_log_density(pixels, pixels[~labels], clusters)
         # Only the difference counts for the cut; outside the rectangle it is that of OpenCV's terminal edges.
         difference = np.where(inside.ravel(), object_cost - background_cost, 9 * gamma)
-        unary = np.stack([np.maximum(-difference, 0), np.maximum(difference, 0)], axis=1)
-        before, labels = labels, min_cut(unary, weights).labels
+        before, labels = labels, graph.labels(-difference)
         if np.count_nonzero(before != labels) <= SETTLED * len(labels):
             break
     return labels.reshape(height, width).astype(np.float64)

@@ -26,6 +26,7 @@ PACKAGES = (
     "huggingface-hub",
     "numpy",
     "scipy",
+    "numba",
     "pillow",
     "pyarrow",
 )
