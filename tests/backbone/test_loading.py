@@ -62,6 +62,19 @@ def test_half_variant_files_are_found(copy):
     assert Backbone.from_pretrained(copy, device="cpu").dtype == torch.float32
 
 
+def test_a_folder_that_is_only_half_overwritten_is_refused(copy, monkeypatch):
+    backbone = Backbone.from_pretrained(copy, device="cpu")
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(backbone.vae), "save_pretrained", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        backbone.save_pretrained(copy)
+    with pytest.raises(BackboneLoadError, match=r"generator: .*model_index\.json"):
+        Backbone.from_pretrained(copy, device="cpu")
+
+
 def test_unneeded_components_are_ignored(copy):
     (copy / "safety_checker").mkdir()
     (copy / "safety_checker" / "pytorch_model.bin").write_bytes(b"pickle")

@@ -10,7 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from diffusionseg.cli.app import application
-from diffusionseg.pretraining import Photos, PretrainConfig, read_photos
+from diffusionseg.data import read_image
+from diffusionseg.pretraining import Photos, PretrainConfig, read_photos, read_photos_of_sizes
 from diffusionseg.pretraining.batches import Batches, cumulative_shares, size_in_turn
 from diffusionseg.pretraining.captions import train_tokenizer
 
@@ -87,11 +88,21 @@ def test_batches_made_ahead_are_those_made_when_asked_for(tokenizer, monkeypatch
         assert all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
 
 
-def test_small_photographs_are_enlarged_only_on_demand(folder):
+def test_small_photographs_are_enlarged_for_the_first_size_alone(folder, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "diffusionseg.pretraining.photos.read_image", lambda *args, **kw: opened.append(args) or read_image(*args, **kw)
+    )
     assert len(read_photos([folder], 48)) == 8
     with pytest.raises(ValueError, match="--larger-size 48: no readable photograph has 48 pixels"):
-        read_photos([folder], 48, enlarge=False)
-    assert len(read_photos([folder], 40, enlarge=False)) == 8
+        read_photos_of_sizes([folder], 32, [48])
+    opened.clear()
+    small, large = read_photos_of_sizes([folder], 32, [40])
+    assert len(opened) == 9  # One of them cannot be read.
+    assert small.images.shape == (8, 32, 32, 3)
+    assert large.images.shape == (8, 40, 40, 3)
+    assert np.array_equal(small.images, read_photos([folder], 32).images)
+    assert np.array_equal(small.labels, large.labels)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ def save_components(
 ) -> None:
     """Write the Stable Diffusion layout under `folder` (made if missing), weights as safetensors.
 
-    `model_index.json` is written last, so a folder that has one is complete.
+    `model_index.json` is written last, and one that was there is taken away first, so a folder that has one is whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model_index.json").unlink(missing_ok=True)
     scheduler = {"_class_name": "DDIMScheduler", **scheduler_config}
     index: dict[str, Any] = {
         "_class_name": "StableDiffusionXLPipeline" if len(text_encoders) > 1 else "StableDiffusionPipeline",

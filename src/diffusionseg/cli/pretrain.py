@@ -94,7 +94,7 @@ def pretrain(
             pretrain,
             read_class_file,
             read_judged_photos,
-            read_photos,
+            read_photos_of_sizes,
         )
 
         where = resolve_device(device)
@@ -114,8 +114,7 @@ def pretrain(
         )
         journal.start("pretrain", asked, settings=asdict(settings))
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
-        photos = read_photos(sources, image_size, chosen)
-        larger = [read_photos(sources, size, chosen, enlarge=False) for size in settings.larger_sizes]
+        photos, *larger = read_photos_of_sizes(sources, image_size, settings.larger_sizes, chosen)
         for line in photos.unreadable:
             console.note(f"left out: {line}")
             journal.write("failure", reason=line)

@@ -33,29 +33,38 @@ class Photos:
         return len(self.images)
 
 
-def read_photos(
-    sources: Sequence[Path], size: int, classes: Sequence[str] | None = None, *, enlarge: bool = True
-) -> Photos:
+def read_photos(sources: Sequence[Path], size: int, classes: Sequence[str] | None = None) -> Photos:
     """Read every photograph of `sources` as a centred square of `size` pixels.
 
     A source is a Parquet file with the columns `image` (encoded bytes) and `class` (text), or a folder whose
-    sub-folders are named after the classes. `classes` keeps only these class names. Without
-    `enlarge`, photographs whose shorter side has fewer pixels than `size` are left out.
+    sub-folders are named after the classes. `classes` keeps only these class names.
 
     Raises ValueError when a source is neither, or when nothing is left to train on.
     """
+    return read_photos_of_sizes(sources, size, (), classes)[0]
+
+
+def read_photos_of_sizes(
+    sources: Sequence[Path], size: int, larger_sizes: Sequence[int], classes: Sequence[str] | None = None
+) -> list[Photos]:
+    """`read_photos` of `size`, and of each of `larger_sizes` those whose shorter side has as many pixels.
+
+    Every photograph is decoded once. Raises ValueError as `read_photos` does, and where no photograph is large enough.
+    """
     wanted = None if classes is None else set(classes)
 
-    def read(row: tuple[str, str, bytes | Path]) -> NDArray[np.uint8] | str | None:
+    def read(row: tuple[str, str, bytes | Path]) -> list[NDArray[np.uint8] | None] | str:
         origin, _, content = row
         try:
             image = read_image(content, name=origin)
         except ImageError as error:
             return str(error)
-        return square(image, size) if enlarge or min(image.size) >= size else None
+        return [square(image, size), *(square(image, s) if min(image.size) >= s else None for s in larger_sizes)]
 
     rows = chain.from_iterable(_rows(source, wanted) for source in sources)
-    images, labels, unreadable = [], [], []
+    images: list[list[NDArray[np.uint8]]] = [[] for _ in (size, *larger_sizes)]
+    labels: list[list[str]] = [[] for _ in images]
+    unreadable = []
     # Decoding and resizing leave the interpreter's lock to the other threads.
     with ThreadPoolExecutor() as pool:
         # So many at once, since the encoded ones may be far larger than what is kept.
@@ -63,13 +72,20 @@ def read_photos(
             for (_, name, _), found in zip(some, pool.map(read, some), strict=True):
                 if isinstance(found, str):
                     unreadable.append(found)
-                elif found is not None:
-                    images.append(found)
-                    labels.append(name)
-    if not images:
-        if not enlarge:
-            raise ValueError(f"--larger-size {size}: no readable photograph has {size} pixels on its shorter side")
+                    continue
+                for number, picture in enumerate(found):
+                    if picture is not None:
+                        images[number].append(picture)
+                        labels[number].append(name)
+    if not images[0]:
         raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}; check --classes")
+    for larger, kept in zip(larger_sizes, images[1:], strict=True):
+        if not kept:
+            raise ValueError(f"--larger-size {larger}: no readable photograph has {larger} pixels on its shorter side")
+    return [_photos(*of_size, unreadable) for of_size in zip(images, labels, strict=True)]
+
+
+def _photos(images: list[NDArray[np.uint8]], labels: list[str], unreadable: list[str]) -> Photos:
     names = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(names)}
     return Photos(np.stack(images), np.array([index[n] for n in labels]), names, tuple(unreadable))
