@@ -32,6 +32,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from records import Table, write_tables
 from scipy import ndimage, sparse
 
 from diffusionseg.attentioncut import (
@@ -136,8 +137,10 @@ def real_instances(count: int) -> Iterator[tuple[Floats, Floats]]:
         yield unary_energy(object_probability(aggregate_cross(cross, grid), 0.12, 0.02)), affinity
 
 
-def compare(kind: str, instances: Iterator[tuple[Floats, Floats]], peers: int, pymaxflow: bool) -> int:
-    """Print the times on these instances; how many energies of ours are above another's minimum."""
+def compare(
+    kind: str, instances: Iterator[tuple[Floats, Floats]], peers: int, pymaxflow: bool
+) -> tuple[int, list[Table]]:
+    """Print the times on these instances; how many energies of ours are above another's minimum, and the times."""
     times: dict[str, list[float]] = {}
     problems, energies, wrong, done = [], [], 0, 0
 
@@ -177,7 +180,9 @@ def compare(kind: str, instances: Iterator[tuple[Floats, Floats]], peers: int, p
         spread = f"({min(values):.1f} to {max(values):.1f}, of {len(values)})"
         print(f"  {name:32} {middle:8.1f}  {spread}  {middle / first:6.2f} of ours")
     print(f"  energies above another's minimum: {wrong}", flush=True)
-    return wrong
+    limits = {"ours: graph and cut": 8.0}
+    title = f"AttentionCut of {done} {kind} instances of {side}x{side}, one thread"
+    return wrong, [Table(title, "ms", times, "ours: graph and cut", {}, limits, paired=False)]
 
 
 def main() -> None:
@@ -187,17 +192,22 @@ def main() -> None:
     parser.add_argument("--peers", type=int, default=10)
     parser.add_argument("--side", type=int, default=32, help="Of the random instances' grid.")
     parser.add_argument("--no-pymaxflow", action="store_true")
+    parser.add_argument("--json", type=Path, help="also write all times there")
     args = parser.parse_args()
     if dense_cut._source_side() is dense_cut.dense_source_side:
         sys.exit("Numba is needed: pip install 'diffusionseg[fast]'")
     dense_min_cut(*(np.zeros(shape) for shape in ((2, 2), (2, 2))))  # Compiles.
-    wrong = 0
+    wrong, tables = 0, []
     for kind, count, instances in (
         ("random", args.random, random_instances(args.random, args.side)),
         ("real", args.real, real_instances(args.real)),
     ):
         if count:
-            wrong += compare(kind, instances, args.peers, not args.no_pymaxflow)
+            more, some = compare(kind, instances, args.peers, not args.no_pymaxflow)
+            wrong += more
+            tables += some
+    if args.json:
+        write_tables(args.json, tables)
     sys.exit(wrong > 0)
 
 

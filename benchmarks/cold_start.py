@@ -11,7 +11,6 @@ seconds from start to end and of seconds of processor, their spread, and how man
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -19,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from records import Table, write_tables
 
 COMMON = "rich.progress, numpy, PIL.Image, scipy.ndimage, scipy.sparse.csgraph"
 IMPORTS = {
@@ -63,6 +64,11 @@ def described(values: Sequence[float]) -> str:
     return f"{statistics.median(values):6.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
+def side(sides: Mapping[str, Sequence[tuple[float, float]]], number: int) -> dict[str, list[float]]:
+    """Of all (seconds from start to end, seconds of processor) one of both."""
+    return {what: [times[number] for times in rounds] for what, rounds in sides.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo", type=Path, required=True)
@@ -84,13 +90,20 @@ def main() -> None:
     for name, sides in measured.items():
         print(f"{name}, one photograph")
         for number, unit in enumerate(("seconds", "seconds of processor")):
-            values = {what: [times[number] for times in rounds] for what, rounds in sides.items()}
+            values = side(sides, number)
             for what, seconds in values.items():
                 print(f"  {what:14} {described(seconds)} {unit}")
             middle = {what: statistics.median(seconds) for what, seconds in values.items()}
             print(f"  {middle['predict'] / middle['imports alone']:.2f} times the imports")
     if args.json:
-        args.json.write_text(json.dumps(measured, indent=1))
+        write_tables(
+            args.json,
+            [
+                Table(f"{name}, one photograph, {unit}", "s", side(sides, number), "imports alone")
+                for name, sides in measured.items()
+                for number, unit in enumerate(("from start to end", "of processor"))
+            ],
+        )
 
 
 if __name__ == "__main__":

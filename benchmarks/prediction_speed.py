@@ -13,13 +13,14 @@ random: they cost the same.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from generators import load
+from records import Table, write_tables
 
 from diffusionseg.backbone import Backbone, FeatureTap
 from diffusionseg.backbone.schedule import add_noise
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--inversion-steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, help="also write all times there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     layers = tuple(args.layers.split(",")) if args.layers else None
@@ -76,9 +77,9 @@ def main() -> None:
         times = take_turns(work, args.rounds)
     call = times["one U-Net call"]
     if args.json:
-        rows = {name: {"seconds": timing.seconds, "ratio": timing.times(call)} for name, timing in times.items()}
-        print(json.dumps({"model": args.model, "parts": rows}))
-        return
+        values = {name: [1000 * seconds for seconds in timing.seconds] for name, timing in times.items()}
+        title = f"Saliency of a photograph by {args.model}, {args.threads} threads"
+        write_tables(args.json, [Table(title, "ms", values, "one U-Net call", {"features": 1.10, "saliency": 1.10})])
     print(f"{args.model}, {backbone.image_size} px, {args.threads} threads, medians of {args.rounds}\n")
     print("| part | ms (least to most) | times one U-Net call |\n|---|---|---|")
     for name, timing in times.items():

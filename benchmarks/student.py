@@ -10,7 +10,6 @@ photograph in a process of its own. Prints medians over the rounds, their spread
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
+from records import Table, write_tables
 
 from diffusionseg.backbone.threads import available_cores
 from diffusionseg.data import find_images, read_image
@@ -116,7 +116,15 @@ def main() -> None:
             spread = f"{min(rounds):.2f} to {max(rounds):.2f}"
             print(f"  {name:16} {middle:8.2f}  ({spread})  {middle / first:6.2f} of {args.weights[0]}")
     if args.json:
-        args.json.write_text(json.dumps(measured, indent=1))
+        limits = {"coarse": {"student": 30.0}, "predict": {"mini": 6.0, "student": 1.5}}
+        tables = []
+        for what, values in measured.items():
+            title, unit = what.rsplit(", ", 1)
+            some = {name: limit for name, limit in limits.get(title.split()[0], {}).items() if name in values}
+            rate = unit.endswith("/s")
+            unit = unit if rate else "s"
+            tables.append(Table(title, unit, values, args.weights[0], {}, some, more_is_better=rate))
+        write_tables(args.json, tables)
 
 
 if __name__ == "__main__":

@@ -19,19 +19,20 @@ same but for the rounding of sums in another order: exit status 1 where they dif
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from generators import load
+from records import Table, write_tables
 from torch import Tensor
 
 from diffusionseg.backbone import Backbone
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, help="also write all times there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     names = args.sides.split(",")
@@ -183,18 +184,17 @@ def memory_of(name: str) -> int:
 
 def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, int], difference: float) -> None:
     first = next(iter(times))
-    rows = {
-        name: {
-            "seconds": timing.seconds,
-            "ratio": timing.times(times[first]),
-            "peak_bytes": peaks[name],
-            "peak_ratio": peaks[name] / peaks[first],
-        }
-        for name, timing in times.items()
-    }
+    what = f"an image of {args.model}, {args.steps} steps, {args.threads} threads"
     if args.json:
-        print(json.dumps({"model": args.model, "steps": args.steps, "sides": rows, "difference": difference}))
-        return
+        seconds = {name: timing.seconds for name, timing in times.items()}
+        memory = {name: [peak / 1e6] for name, peak in peaks.items()}
+        write_tables(
+            args.json,
+            [
+                Table(f"Drawing {what}", "s", seconds, first, {"ours": 1.05}),
+                Table(f"Peak memory of drawing {what}", "MB", memory, first, {"ours": 1.10}),
+            ],
+        )
     print(f"{args.model}, {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} rounds")
     print(f"\n| side | seconds an image | times {first} | peak, MB | times {first} |\n|---|---|---|---|---|")
     for name, timing in times.items():

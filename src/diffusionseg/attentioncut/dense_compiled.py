@@ -20,7 +20,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 @compiled
 def dense_source_side(pull: NDArray[np.int64], capacity: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """What `dense_cut.dense_source_side` returns, twenty times as soon."""
+    """What `dense_cut.dense_source_side` returns, many times as soon."""
     count = len(pull)
     pull = pull.copy()
     rest = np.zeros(count, np.int64)

@@ -15,6 +15,8 @@ Labels = NDArray[np.bool_]
 SourceSide = Callable[[NDArray[np.int64], NDArray[np.int32]], Labels]
 ROWS = 64
 """Rows of a matrix that are rounded at a time."""
+LARGE = 400
+"""Positions from which machine code is worth its loading, which takes half a second and 100 MB."""
 
 
 def dense_energy(labels: Labels, unary: Floats, weights: Floats) -> tuple[float, float]:
@@ -29,7 +31,7 @@ def dense_min_cut(unary: Floats, weights: Floats) -> Cut:
 
     Capacities are integers on a scale at which the largest sum of a position's edges, or the largest pull
     |U_i(0) − U_i(1)|, becomes 2³⁰ − 1. The labels do not depend on whether Numba is installed (extra `fast`), which
-    finds them twenty times as soon.
+    finds them many times as soon where there are more than `LARGE` positions.
 
     Raises ValueError as `min_cut` does.
     """
@@ -48,7 +50,8 @@ def dense_min_cut(unary: Floats, weights: Floats) -> Cut:
         capacity[top : top + ROWS] = np.rint(weights[top : top + ROWS] * scale)
     if not np.array_equal(capacity, transposed(capacity)):
         raise ValueError("weights must be symmetric")
-    labels = _source_side()(np.rint(preference * scale).astype(np.int64), capacity)
+    decide = _source_side() if count >= LARGE else dense_source_side
+    labels = decide(np.rint(preference * scale).astype(np.int64), capacity)
     # No capacity is rounded by more than a half.
     tolerance = (count + count * (count - 1) / 2) / 2 / scale
     return Cut(labels, sum(dense_energy(labels, unary, weights)), tolerance)
