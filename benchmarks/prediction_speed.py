@@ -78,7 +78,7 @@ def main() -> None:
     call = times["one U-Net call"]
     if args.json:
         values = {name: [1000 * seconds for seconds in timing.seconds] for name, timing in times.items()}
-        title = f"Saliency of a photograph by {args.model}, {args.threads} threads"
+        title = f"Saliency of a photograph by {args.model}, {args.threads} thread{'s' * (args.threads > 1)}"
         write_tables(args.json, [Table(title, "ms", values, "one U-Net call", {"features": 1.10, "saliency": 1.10})])
     print(f"{args.model}, {backbone.image_size} px, {args.threads} threads, medians of {args.rounds}\n")
     print("| part | ms (least to most) | times one U-Net call |\n|---|---|---|")

@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from records import Table, read_tables
 
 HERE = Path(__file__).parent
-WIDTH = 44
-"""Characters of a side's name in the picture."""
 
 
 def commands(photos: Path, more: bool) -> dict[str, list[str]]:
@@ -79,24 +78,34 @@ def markdown(tables: Sequence[Table], bench: Mapping[str, Any]) -> str:
 
 
 def picture(tables: Sequence[Table], path: Path) -> None:
-    """Bars of each side's ratio to the first of its table, on a logarithmic scale, with its aim as a tick."""
+    """Bars from 1, the first side of each table, to the others' ratios, on a logarithmic scale, with aims as ticks."""
     heights = [len(table.values) + 1.5 for table in tables]
-    figure = Figure(figsize=(9, 0.26 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(9, 0.24 * sum(heights)), layout="constrained")
     grid = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)
     for axes, table in zip(grid[:, 0], tables, strict=True):
         names = list(table.values)
         ratios = [table.ratio(name) for name in names]
-        colours = [{None: "#9aa7b5", True: "#3a8f5c", False: "#c4583b"}[table.reached(name)] for name in names]
-        axes.barh(range(len(names)), ratios, color=colours, height=0.7)
+        reached = [table.reached(name) for name in names]
+        colours = [{None: "#9aa7b5", True: "#3a8f5c", False: "#c4583b"}[found] for found in reached]
+        axes.barh(range(len(names)), [ratio - 1 for ratio in ratios], left=1, color=colours, height=0.7)
+        first, least = statistics.median(table.values[table.first]), 0.5
         for place, (name, ratio) in enumerate(zip(names, ratios, strict=True)):
-            if name in table.aims:
-                axes.plot([table.aims[name]] * 2, [place - 0.45, place + 0.45], color="black", linewidth=1.5)
+            aims = [table.aims[name]] if name in table.aims else []
+            aims += [table.limits[name] / first] if name in table.limits else []
+            for aim in aims:
+                axes.plot([aim, aim], [place - 0.45, place + 0.45], color="black", linewidth=1.5)
             text = f"{statistics.median(table.values[name]):.3g} {table.unit}"
-            axes.annotate(text, (ratio, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
+            end = max(1, ratio, *aims)
+            colour = "black" if reached[place] is None else colours[place]
+            axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7, color=colour)
+            least = min(least, ratio, *aims)
         axes.axvline(1, color="black", linewidth=0.6)
         axes.set_xscale("log")
-        axes.set_xlim(min(ratios) / 1.5, max(ratios) * 2.5)
-        axes.set_yticks(range(len(names)), [name[:WIDTH] for name in names], fontsize=7)
+        axes.set_xlim(least / 1.2, max(2, *ratios) * 2.5)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.invert_yaxis()
         axes.tick_params(axis="x", labelsize=7)
         axes.set_title(f"{table.title}, times {table.first}", fontsize=8, loc="left")

@@ -184,7 +184,7 @@ def memory_of(name: str) -> int:
 
 def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, int], difference: float) -> None:
     first = next(iter(times))
-    what = f"an image of {args.model}, {args.steps} steps, {args.threads} threads"
+    what = f"an image of {args.model}, {args.steps} steps, {args.threads} thread{'s' * (args.threads > 1)}"
     if args.json:
         seconds = {name: timing.seconds for name, timing in times.items()}
         memory = {name: [peak / 1e6] for name, peak in peaks.items()}
