@@ -14,8 +14,8 @@ PATIENCE = 2
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """`function` in machine code, kept between processes. RuntimeError where no folder for that can be written."""
-    return numba.njit(function, cache=True, nogil=True)
+    """`function` in machine code, made anew by every process in a few seconds: what Numba keeps on disk are pickles."""
+    return numba.njit(function, nogil=True)
 
 
 @compiled

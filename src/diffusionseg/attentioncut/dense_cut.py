@@ -16,7 +16,7 @@ SourceSide = Callable[[NDArray[np.int64], NDArray[np.int32]], Labels]
 ROWS = 64
 """Rows of a matrix that are rounded at a time."""
 LARGE = 400
-"""Positions from which machine code is worth its loading, which takes half a second and 100 MB."""
+"""Positions from which machine code is worth its making, which takes 5 s and 100 MB once in a process."""
 
 
 def dense_energy(labels: Labels, unary: Floats, weights: Floats) -> tuple[float, float]:
@@ -62,7 +62,7 @@ def _source_side() -> SourceSide:
     """`dense_compiled.dense_source_side` where Numba is installed, else the one below."""
     try:
         from diffusionseg.attentioncut.dense_compiled import dense_source_side as compiled
-    except (ImportError, RuntimeError):  # The latter where no folder can be written: compiling takes seconds.
+    except ImportError:
         return dense_source_side
     found: SourceSide = compiled
     return found
