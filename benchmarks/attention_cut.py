@@ -196,7 +196,7 @@ def main() -> None:
     args = parser.parse_args()
     if dense_cut._source_side() is dense_cut.dense_source_side:
         sys.exit("Numba is needed: pip install 'diffusionseg[fast]'")
-    dense_min_cut(*(np.zeros(shape) for shape in ((2, 2), (2, 2))))  # Compiles.
+    dense_min_cut(np.zeros((dense_cut.LARGE, 2)), np.zeros((dense_cut.LARGE, dense_cut.LARGE)))  # Compiles.
     wrong, tables = 0, []
     for kind, count, instances in (
         ("random", args.random, random_instances(args.random, args.side)),
