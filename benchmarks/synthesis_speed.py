@@ -131,7 +131,7 @@ def sides(backbone: Backbone, config: SynthesisConfig) -> dict[str, Callable[[in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=25, help="a divisor of 1000")
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--image-size", type=int)
     parser.add_argument("--rounds", type=int, default=5)
@@ -140,6 +140,8 @@ def main() -> None:
     parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="also write all times there")
     args = parser.parse_args()
+    if args.steps < 1 or 1000 % args.steps:
+        parser.error("--steps must divide 1000: diffusers steps by whole timesteps, and would end elsewhere than ours")
     torch.set_num_threads(args.threads)
     names = args.sides.split(",")
     if args.memory_of:
