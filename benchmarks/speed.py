@@ -3,9 +3,9 @@
     python benchmarks/speed.py --photos ECSSD/images --out runs/speed
 
 runs `synthesis_speed.py`, `prediction_speed.py`, `attention_cut.py`, `student.py`, `cold_start.py` and
-`diffusionseg bench` one after the other (half an hour on two cores; nothing else should run beside them), each of which
-measures its sides in turn. Their values are kept in `OUT/*.json`; the same command again runs only what is missing and
-draws `OUT/speed.md` and `OUT/speed.png` anew.
+`diffusionseg bench` one after the other, each of which measures its sides in turn: a quarter of an hour on two cores,
+beside which nothing else should run. Their values are kept in `OUT/*.json`; the same command again runs only what is
+missing and draws `OUT/speed.md` and `OUT/speed.png` anew.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ def run(name: str, command: Sequence[str]) -> None:
     print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
 
 
+def short(value: float) -> str:
+    """Three digits, and all of a whole number's."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def markdown(tables: Sequence[Table], bench: Mapping[str, Any]) -> str:
     """The tables, below a line about the machine and above the steps beside their floors."""
     rate = bench["matrix_rate"] / 1e9
@@ -64,7 +69,7 @@ def markdown(tables: Sequence[Table], bench: Mapping[str, Any]) -> str:
         for name, values in table.values.items():
             asked = ((table.aims, "times"), (table.limits, table.unit))
             aims = [f"{aim[name]:g} {unit}" for aim, unit in asked if name in aim]
-            spread = f"{statistics.median(values):.4g} ({min(values):.3g} to {max(values):.3g})"
+            spread = f"{short(statistics.median(values))} ({short(min(values))} to {short(max(values))})"
             verdict = {None: "", True: "reached", False: "not reached"}[table.reached(name)]
             lines.append(f"| {name} | {spread} | {table.ratio(name):.3g} | {', '.join(aims)} | {verdict} |")
         lines.append("")
@@ -72,8 +77,8 @@ def markdown(tables: Sequence[Table], bench: Mapping[str, Any]) -> str:
     lines.append("|---|---|---|---|")
     for step in bench["steps"]:
         floor, seconds = step["floor"], step["seconds"]
-        gap = ("", "") if floor is None else (f"{1000 * floor:.3g}", f"{seconds / floor:.2f}")
-        lines.append(f"| {step['name']} | {1000 * seconds:.4g} | {gap[0]} | {gap[1]} |")
+        gap = ("", "") if floor is None else (short(1000 * floor), f"{seconds / floor:.2f}")
+        lines.append(f"| {step['name']} | {short(1000 * seconds)} | {gap[0]} | {gap[1]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -94,7 +99,7 @@ def picture(tables: Sequence[Table], path: Path) -> None:
             aims += [table.limits[name] / first] if name in table.limits else []
             for aim in aims:
                 axes.plot([aim, aim], [place - 0.45, place + 0.45], color="black", linewidth=1.5)
-            text = f"{statistics.median(table.values[name]):.3g} {table.unit}"
+            text = f"{short(statistics.median(table.values[name]))} {table.unit}"
             end = max(1, ratio, *aims)
             colour = "black" if reached[place] is None else colours[place]
             axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7, color=colour)
@@ -127,7 +132,10 @@ def main() -> None:
     for name, (script, *options) in commands(args.photos, args.more).items():
         kept = args.out / f"{name}.json"
         if not kept.exists():
-            run(name, [str(HERE / script), *options, "--json", str(kept)])
+            # Kept only where the script ends well.
+            part = kept.with_suffix(".part")
+            run(name, [str(HERE / script), *options, "--json", str(part)])
+            part.rename(kept)
         tables += read_tables(kept)
     steps = args.out / "steps.json"
     if not steps.exists():
