@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from diffusionseg.bench import Timing
+
 
 @dataclass(frozen=True)
 class Table:
@@ -32,8 +34,8 @@ class Table:
     def ratio(self, name: str) -> float:
         """How many times the first side's value another one has: the median over the rounds where they are paired."""
         mine, theirs = self.values[name], self.values[self.first]
-        if self.paired and len(mine) == len(theirs):
-            return statistics.median(one / other for one, other in zip(mine, theirs, strict=True))
+        if self.paired:
+            return Timing(tuple(mine)).times(Timing(tuple(theirs)))
         return statistics.median(mine) / statistics.median(theirs)
 
     def reached(self, name: str) -> bool | None:

@@ -31,7 +31,7 @@ def dense_min_cut(unary: Floats, weights: Floats) -> Cut:
 
     Capacities are integers on a scale at which the largest sum of a position's edges, or the largest pull
     |U_i(0) − U_i(1)|, becomes 2³⁰ − 1. The labels do not depend on whether Numba is installed (extra `fast`), which
-    finds them many times as soon where there are more than `LARGE` positions.
+    finds them many times as soon where there are `LARGE` positions or more.
 
     Raises ValueError as `min_cut` does.
     """
