@@ -23,7 +23,7 @@ from diffusionseg.synthesis.sampling import cut_row
 
 TILE, CAPTION, GAP = 144, 16, 6
 """Side of a picture, height of the line under it and space between two, in pixels."""
-CLASSES = ("goldfish", "orange", "jellyfish")
+CLASSES = ("goldfish", "faces", "watch")
 """Of each, the first image of seed 0 that the quality gate lets pass."""
 Row = list[tuple[str, Image.Image]]
 
@@ -55,7 +55,8 @@ def heat(values: np.ndarray) -> Image.Image:
 def attentioncut_rows(steps: int) -> list[Row]:
     """Image, attention to the name early, late and read again, from one point, probability, cut, mask."""
     backbone = Backbone.from_pretrained("mini", device="cpu")
-    config = SynthesisConfig(steps=steps)
+    # Many attempts, so that no row stays empty.
+    config = SynthesisConfig(steps=steps, attempts=16)
     rows = []
     for accepted in synthesize(backbone, CLASSES, count=len(CLASSES), config=config):
         drawing = draw(backbone, CLASSES, accepted.index, 0, accepted.attempt, config)

@@ -27,6 +27,9 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Views in a step.")] = 16,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     views: Annotated[int, typer.Option(help="Augmented views of each pair to draw from.")] = 8,
+    memory: Annotated[
+        float, typer.Option(help="GiB of features kept in memory; those beyond it are computed anew each time.")
+    ] = 4.0,
     mode: Annotated[
         str, typer.Option(help="noise (one U-Net call a timestep) or inversion (DDIM before it).")
     ] = "noise",
@@ -67,6 +70,7 @@ def train(
             batch_size=batch_size,
             learning_rate=learning_rate,
             views=views,
+            memory=memory,
             save_every=save_every,
             seed=seed,
             dtype=autocast,  # type: ignore[arg-type]

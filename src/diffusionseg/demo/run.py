@@ -24,12 +24,11 @@ Report = Callable[[str, int, int], None]
 CLASSES = (
     "goldfish",
     "monarch",
-    "school bus",
-    "sulphur butterfly",
-    "sports car",
-    "golden retriever",
-    "brown bear",
-    "African elephant",
+    "sunflower",
+    "watch",
+    "faces",
+    "airplanes",
+    "metronome",
 )
 """Classes that the demonstration synthesises, four places for each by default."""
 
