@@ -30,7 +30,7 @@ CLASSES = (
     "airplanes",
     "metronome",
 )
-"""Classes that the demonstration synthesises, four places for each by default."""
+"""Classes that the demonstration synthesises, four or five places for each by default."""
 
 
 @dataclass(frozen=True)
