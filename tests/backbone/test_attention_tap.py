@@ -298,3 +298,26 @@ def test_merged_maps_are_the_mean_over_all_calls():
     assert merged.steps == 4
     torch.testing.assert_close(merged.cross["a"], torch.full((1, 2, 2), 2.0))
     torch.testing.assert_close(merged.self_["b"], torch.full((1, 4, 4), 2.0))
+
+
+def test_fused_projections_are_read_the_same(noise):
+    backbone = tiny_backbone("sd1")
+    conditioning, latents = backbone.encode_prompts(PROMPTS, NAMES), noise(2, 4, 32, 32)
+    called = []
+    layers = [m for name, m in backbone.unet.named_modules() if name.endswith("attn1.to_q")]
+    for layer in layers:
+        layer.register_forward_hook(lambda *_: called.append(True))
+    read = []
+    for fused in (False, True):
+        if fused:
+            backbone.unet.fuse_qkv_projections()
+        called.clear()
+        with AttentionTap(backbone, conditioning) as tap:
+            backbone.denoise(latents, 500, conditioning)
+        read.append(tap.maps())
+        # Once a layer in its own course; of fused ones only by the tap, where it reads.
+        assert len(called) == (len(read[0].self_) if fused else len(layers)) > 0
+    for one, other in ((read[0].cross, read[1].cross), (read[0].self_, read[1].self_)):
+        assert one.keys() == other.keys()
+        for name in one:
+            torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-6)

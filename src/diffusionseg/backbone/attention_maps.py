@@ -57,9 +57,8 @@ class AttentionMaps:
         )
 
 
-def queries_and_keys(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Per-head queries (R, H, N, D) and keys (R, H, L, D), made as diffusers' `AttnProcessor2_0` makes
-    them."""
+def project(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Queries (R, N, H·D) and keys (R, L, H·D), made as diffusers' `AttnProcessor2_0` makes them."""
     if hidden_states.ndim == 4:
         hidden_states = hidden_states.flatten(2).transpose(1, 2)
     if attn.group_norm is not None:
@@ -69,10 +68,12 @@ def queries_and_keys(attn: Any, hidden_states: Tensor, encoder_hidden_states: Te
         context = encoder_hidden_states
         if attn.norm_cross:
             context = attn.norm_encoder_hidden_states(context)
-    query, key = (
-        projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-        for projected in (attn.to_q(hidden_states), attn.to_k(context))
-    )
+    return attn.to_q(hidden_states), attn.to_k(context)
+
+
+def per_head(attn: Any, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """The queries (R, H, N, D) and keys (R, H, L, D) of each head that make the logits, from projected ones."""
+    query, key = (x.reshape(*x.shape[:-1], attn.heads, -1).transpose(1, 2) for x in (query, key))
     if attn.norm_q is not None:
         query = attn.norm_q(query)
     if attn.norm_k is not None:
@@ -108,11 +109,13 @@ def add_self_attention(total: Tensor, query: Tensor, key: Tensor, scale: float, 
     """
     rows, heads, positions, _ = query.shape
     block = max(1, _BLOCK_ELEMENTS // (rows * key.shape[2]))
+    # The queries are scaled, which are fewer than the logits, and these become the probabilities where they lie.
+    query = query * scale
     for head in range(heads):
         keys = key[:, head].transpose(-1, -2)
         for start in range(0, positions, block):
             part = slice(start, start + block)
-            logits = query[:, head, part] @ keys * scale
+            logits = query[:, head, part] @ keys
             if mask is not None:
                 logits = logits + mask[:, min(head, mask.shape[1] - 1), part if mask.shape[2] > 1 else slice(None)]
-            total[:, part] += logits.softmax(-1).to(total.dtype) / heads
+            total[:, part].add_(torch.softmax(logits, -1, out=logits), alpha=1 / heads)

@@ -16,7 +16,8 @@ from diffusionseg.backbone.attention_maps import (
     AttentionMaps,
     add_self_attention,
     cross_attention,
-    queries_and_keys,
+    per_head,
+    project,
     span_weights,
 )
 from diffusionseg.backbone.conditioning import Conditioning
@@ -38,10 +39,10 @@ class AttentionTap:
     has `min_tokens` to `max_tokens` positions at the size that is actually called (196 to 1024: 14×14 to
     32×32); an empty sequence takes none.
 
-    The layers compute their output as ever: forward pre-hooks look at what goes in and compute the
-    probabilities of the chosen rows beside it, in float32. So tapped and untapped outputs are the same bits,
-    taps may be nested, and on exit, also after an exception, nothing is left in the model. While `recording`
-    is false the hooks return at once.
+    The layers compute their output as ever: hooks keep the queries and keys that they make on the way and
+    compute the probabilities of the chosen rows from these afterwards, in float32. So tapped and untapped
+    outputs are the same bits, taps may be nested, and on exit, also after an exception, nothing is left in the
+    model. While `recording` is false the hooks return at once.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class AttentionTap:
             self._weights = span_weights(spans, conditioning.embeddings.shape[1])
         self._hooks = ExitStack()
         self._grid: tuple[int, int] | None = None
+        self._made: dict[str, dict[str, Tensor]] = {}
+        """Layer that is being called to the `query` and `key` that its projections have made."""
         self.reset()
 
     def reset(self) -> None:
@@ -113,13 +116,19 @@ class AttentionTap:
                 self._hook(module, self._note_grid)
         for layer in attention_layers(self._unet):
             if layer.name in self._chosen:
-                self._hook(modules[layer.name], self._reader(layer.name))
+                attn: Any = modules[layer.name]
+                self._hook(attn, self._starter(layer.name))
+                for what, projection in (("query", attn.to_q), ("key", attn.to_k)):
+                    keep = self._keeper(layer.name, what)
+                    self._hooks.callback(projection.register_forward_hook(keep).remove)
+                self._hooks.callback(attn.register_forward_hook(self._reader(layer.name), with_kwargs=True).remove)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._hooks.close()
+        self._made.clear()
 
     def _hook(self, module: nn.Module, hook: Callable[..., None]) -> None:
         self._hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
@@ -129,13 +138,15 @@ class AttentionTap:
         states = arguments[0] if arguments else named["hidden_states"]
         self._grid = (int(states.shape[-2]), int(states.shape[-1]))
 
-    def _reader(self, name: str) -> Callable[..., None]:
+    def _starter(self, name: str) -> Callable[..., None]:
+        """Decides before each call of a layer whether it is read."""
         kind = self._chosen[name]
 
-        def read(attn: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        def start(attn: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            self._made.pop(name, None)
             if not self.recording:
                 return
-            states = arguments[0] if arguments else named["hidden_states"]
+            states, _, _ = _inputs(arguments, named)
             grid = (int(states.shape[2]), int(states.shape[3])) if states.ndim == 4 else self._grid
             assert grid is not None
             positions = grid[0] * grid[1]
@@ -148,27 +159,53 @@ class AttentionTap:
                 )
             if self._grids.setdefault(name, grid) != grid:
                 raise ValueError(f"latents changed size while recording ({self._grids[name]} to {grid}): reset() first")
-            context = arguments[1] if len(arguments) > 1 else named.get("encoder_hidden_states")
-            mask = arguments[2] if len(arguments) > 2 else named.get("attention_mask")
+            self._made[name] = {}
+
+        return start
+
+    def _keeper(self, name: str, what: str) -> Callable[..., None]:
+        def keep(_: nn.Module, __: tuple[Any, ...], output: Tensor) -> None:
+            # Another tap may project its own rows again.
+            if name in self._made and len(output) == self._batch:
+                self._made[name][what] = output
+
+        return keep
+
+    def _reader(self, name: str) -> Callable[..., None]:
+        def read(attn: Any, arguments: tuple[Any, ...], named: dict[str, Any], _: Tensor) -> None:
+            if name not in self._made:
+                return
+            made = self._made.pop(name)
+            states, context, mask = _inputs(arguments, named)
+            rows = self._rows
             with torch.no_grad():
-                self._record(name, attn, states, context, mask)
+                if made.keys() >= {"query", "key"}:
+                    query, key = made["query"][rows], made["key"][rows]
+                else:  # Of a processor that makes them elsewhere, as those of fused projections do.
+                    query, key = project(attn, states[rows], None if context is None else context[rows])
+                if mask is not None:
+                    mask = attn.prepare_attention_mask(mask, key.shape[1], len(states))
+                    mask = mask.unflatten(0, (len(states), attn.heads))[rows]
+                self._record(name, *per_head(attn, query, key), attn.scale, mask)
 
         return read
 
-    def _record(self, name: str, attn: Any, states: Tensor, context: Tensor | None, mask: Tensor | None) -> None:
-        rows = self._rows
-        if mask is not None:
-            keys = (states if context is None else context).shape[1] if states.ndim == 3 else mask.shape[-1]
-            mask = attn.prepare_attention_mask(mask, keys, len(states))
-            mask = mask.unflatten(0, (len(states), attn.heads))[rows]
-        query, key = queries_and_keys(attn, states[rows], None if context is None else context[rows])
+    def _record(self, name: str, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
         count, _, positions, _ = query.shape
         if self._chosen[name] == "cross":
             assert self._weights is not None
-            value = cross_attention(query, key, self._weights, attn.scale, mask).float()
+            value = cross_attention(query, key, self._weights, scale, mask).float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         else:
             if name not in self._sums:
                 self._sums[name] = query.new_zeros(count, positions, positions, dtype=torch.float32)
-            add_self_attention(self._sums[name], query, key, attn.scale, mask)
+            add_self_attention(self._sums[name], query, key, scale, mask)
         self._counts[name] = self._counts.get(name, 0) + 1
+
+
+def _inputs(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Hidden states, context and mask that an attention layer is called with."""
+    states = arguments[0] if arguments else named["hidden_states"]
+    context = arguments[1] if len(arguments) > 1 else named.get("encoder_hidden_states")
+    mask = arguments[2] if len(arguments) > 2 else named.get("attention_mask")
+    return states, context, mask

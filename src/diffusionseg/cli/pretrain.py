@@ -47,6 +47,13 @@ def pretrain(
         list[int] | None,
         typer.Option(help="Also train on squares of this side, from photographs that have so many pixels; repeatable."),
     ] = None,
+    zoom_out: Annotated[
+        bool,
+        typer.Option(
+            "--zoom-out",
+            help="Show photographs with calm edges whole, in two sizes amid their continued edges.",
+        ),
+    ] = False,
     larger_every: Annotated[int, typer.Option(help="Every how many steps one is of a larger size.")] = 3,
     balance: Annotated[
         float, typer.Option(help="0: draw each photograph as often as any other; 1: each class as often as any other.")
@@ -114,11 +121,11 @@ def pretrain(
         )
         journal.start("pretrain", asked, settings=asdict(settings))
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
-        photos, *larger = read_photos_of_sizes(sources, image_size, settings.larger_sizes, chosen)
+        photos, *larger = read_photos_of_sizes(sources, image_size, settings.larger_sizes, chosen, zoom_out=zoom_out)
         for line in photos.unreadable:
             console.note(f"left out: {line}")
             journal.write("failure", reason=line)
-        console.note(f"{len(photos)} photographs of {len(photos.names)} classes")
+        console.note(f"{len(photos)} training squares of {len(photos.names)} classes")
         for size, some in zip(settings.larger_sizes, larger, strict=True):
             console.note(f"{len(some)} of them also as {size}x{size} pixels")
         judged = None if judge is None else read_judged_photos(judge, photos)
@@ -155,10 +162,10 @@ def pretrain(
                 judged=judged,
                 report=report,
             )
-        journal.summary = {"model": str(folder), "photographs": len(photos), **numbers}
+        journal.summary = {"model": str(folder), "squares": len(photos), **numbers}
     console.note(f"generator written to {folder}")
     if json:
         unreadable = list(photos.unreadable)
-        console.result({"model": str(folder), "photographs": len(photos), "unreadable": unreadable, "judge": numbers})
+        console.result({"model": str(folder), "squares": len(photos), "unreadable": unreadable, "judge": numbers})
     if photos.unreadable:
         raise typer.Exit(1)

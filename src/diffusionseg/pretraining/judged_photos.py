@@ -14,8 +14,9 @@ from PIL import Image
 from diffusionseg.data import ImageBoxes, LayoutError, ObjectBox, read_boxes, read_image
 from diffusionseg.evaluation.corloc import box_area
 from diffusionseg.prediction.squeeze import squeeze
+from diffusionseg.pretraining.framing import square
 from diffusionseg.pretraining.judge_config import JudgeConfig
-from diffusionseg.pretraining.photos import Photos, square
+from diffusionseg.pretraining.photos import Photos
 
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in pixels, half-open."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from diffusionseg.data import ImageError, encoded_image, find_images, parquet_batches, read_image
+from diffusionseg.pretraining.framing import squares
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,29 @@ def read_photos(sources: Sequence[Path], size: int, classes: Sequence[str] | Non
 
 
 def read_photos_of_sizes(
-    sources: Sequence[Path], size: int, larger_sizes: Sequence[int], classes: Sequence[str] | None = None
+    sources: Sequence[Path],
+    size: int,
+    larger_sizes: Sequence[int],
+    classes: Sequence[str] | None = None,
+    *,
+    zoom_out: bool = False,
 ) -> list[Photos]:
     """`read_photos` of `size`, and of each of `larger_sizes` those whose shorter side has as many pixels.
 
-    Every photograph is decoded once. Raises ValueError as `read_photos` does, and where no photograph is large enough.
+    With `zoom_out`, a photograph with calm edges gives squares that show all of it instead of its centre (see
+    `framing.squares`). Every photograph is decoded once. Raises ValueError as `read_photos` does, and where no
+    photograph is large enough.
     """
     wanted = None if classes is None else set(classes)
 
-    def read(row: tuple[str, str, bytes | Path]) -> list[NDArray[np.uint8] | None] | str:
+    def read(row: tuple[str, str, bytes | Path]) -> list[list[NDArray[np.uint8]]] | str:
         origin, _, content = row
         try:
             image = read_image(content, name=origin)
         except ImageError as error:
             return str(error)
-        return [square(image, size), *(square(image, s) if min(image.size) >= s else None for s in larger_sizes)]
+        fitting = (s if s == size or min(image.size) >= s else None for s in (size, *larger_sizes))
+        return [[] if s is None else squares(image, s, zoom_out=zoom_out) for s in fitting]
 
     rows = chain.from_iterable(_rows(source, wanted) for source in sources)
     images: list[list[NDArray[np.uint8]]] = [[] for _ in (size, *larger_sizes)]
@@ -73,30 +81,21 @@ def read_photos_of_sizes(
                 if isinstance(found, str):
                     unreadable.append(found)
                     continue
-                for number, picture in enumerate(found):
-                    if picture is not None:
-                        images[number].append(picture)
-                        labels[number].append(name)
+                for number, of_size in enumerate(found):
+                    images[number] += of_size
+                    labels[number] += [name] * len(of_size)
     if not images[0]:
         raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}; check --classes")
     for larger, kept in zip(larger_sizes, images[1:], strict=True):
         if not kept:
             raise ValueError(f"--larger-size {larger}: no readable photograph has {larger} pixels on its shorter side")
-    return [_photos(*of_size, unreadable) for of_size in zip(images, labels, strict=True)]
+    return [_photos(*both, unreadable) for both in zip(images, labels, strict=True)]
 
 
 def _photos(images: list[NDArray[np.uint8]], labels: list[str], unreadable: list[str]) -> Photos:
     names = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(names)}
     return Photos(np.stack(images), np.array([index[n] for n in labels]), names, tuple(unreadable))
-
-
-def square(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Centre-crop a picture to a square and resize it to `size`: (S, S, 3) uint8."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
 def _rows(source: Path, wanted: set[str] | None) -> Iterator[tuple[str, str, bytes | Path]]:
