@@ -36,6 +36,13 @@ def train(
     timesteps: Annotated[
         str, typer.Option(help="Timesteps that features are read at, separated by commas.")
     ] = "50,200",
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Modules of the U-Net that are read, separated by commas (up_blocks.0,up_blocks.1); default all up "
+            "blocks. A call ends at the last of them."
+        ),
+    ] = None,
     inversion_steps: Annotated[int, typer.Option(help="Steps of the inversion up to the last timestep.")] = 10,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     seed: options.Seed = 0,
@@ -64,7 +71,12 @@ def train(
         from diffusionseg.exploitation import FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
-        features = FeatureConfig(mode=mode, timesteps=_numbers(timesteps), steps=inversion_steps)  # type: ignore[arg-type]
+        features = FeatureConfig(
+            mode=mode,  # type: ignore[arg-type]
+            timesteps=_numbers(timesteps),
+            layers=tuple(layers.split(",")) if layers else None,
+            steps=inversion_steps,
+        )
         settings = TrainConfig(
             steps=steps,
             batch_size=batch_size,
