@@ -34,6 +34,9 @@ VARIANTS = {
     "inversion, 40 steps": {"features": {"mode": "inversion", "steps": 40}},
     "inversion, timestep 50": {"features": {"mode": "inversion", "timesteps": (50,), "steps": 5}},
     "timestep 50, without the last block": {"features": {"timesteps": (50,), "layers": ("up_blocks.0", "up_blocks.1")}},
+    "timestep 50, first block instead of the last": {
+        "features": {"timesteps": (50,), "layers": ("down_blocks.0.attentions.0", "up_blocks.0", "up_blocks.1")}
+    },
     "twice the size": {"features": {"scale": 2}},
     "no paste": {"augment": {"paste": 0.0}},
     "no augmentation": {"train": {"views": 1}, "augment": {"paste": 0.0, "scale": (1.0, 1.0), "aspect": 1.0}},

@@ -56,11 +56,12 @@ from diffusionseg.synthesis.prompts import assign_class, class_names
 from diffusionseg.synthesis.sampling import check_request, draft, draw_group
 
 VARIANTS = {
-    "cross-attention alone, Otsu's threshold": {"smoothness": 0.0},
+    "cross-attention alone, Otsu's threshold": {"smoothness": 0.0, "swap_rim": 1.0},
+    "+ sides swapped where it covers the rim": {"smoothness": 0.0},
     "+ spread once along self-attention": {"smoothness": 0.0, "propagate": 1},
-    "+ spread four times along self-attention": {"smoothness": 0.0, "propagate": 4},
     "+ min-cut along self-attention, at any distance": {"sigma": 1e6},
     "+ edges that fade with distance (AttentionCut, default)": {},
+    "AttentionCut, sides never swapped": {"swap_rim": 1.0},
     "AttentionCut, cross-attention spread once before": {"propagate": 1},
 }
 """Changes against AttentionCut's defaults. At smoothness 0 the least cut is the unary term's threshold, Otsu's."""

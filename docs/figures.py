@@ -23,7 +23,7 @@ from diffusionseg.synthesis.sampling import cut_row
 
 TILE, CAPTION, GAP = 144, 16, 6
 """Side of a picture, height of the line under it and space between two, in pixels."""
-CLASSES = ("goldfish", "faces", "watch")
+CLASSES = ("starfish", "faces", "watch")
 """Of each, the first image of seed 0 that the quality gate lets pass."""
 Row = list[tuple[str, Image.Image]]
 

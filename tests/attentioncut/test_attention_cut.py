@@ -109,8 +109,31 @@ def test_extreme_constants_within_their_ranges_give_a_cut_without_warnings():
         ("sigma", 0.0),
         ("band", (0.7, 0.6)),
         ("propagate", 99),
+        ("swap_rim", 1.5),
     ],
 )
 def test_constants_out_of_range_are_named(field, value):
     with pytest.raises(ValueError, match=field):
         dataclasses.replace(AttentionCutConfig(), **{field: value})
+
+
+def test_a_cut_that_covers_the_rim_is_swapped_with_the_object_inside():
+    cross, affinity, image, disc, _ = scene()
+    kept = attention_cut([cross], [affinity], [(16, 16)], image)
+    inverse = cross.max() - cross
+    swapped = attention_cut([inverse], [affinity], [(16, 16)], image)
+    assert not kept.swapped
+    assert swapped.swapped
+    assert iou(swapped.labels, disc) > 0.8
+    assert (swapped.pseudo_mask[0] == 0).all()
+    # Both sides of a cut are as likely before as after.
+    assert (swapped.probability[swapped.labels] > 0.5).mean() > 0.8
+    never = attention_cut([inverse], [affinity], [(16, 16)], image, AttentionCutConfig(swap_rim=1.0))
+    assert not never.swapped
+    assert np.array_equal(never.labels, ~swapped.labels)
+    assert never.energy == swapped.energy
+    assert never.confidence == pytest.approx(swapped.confidence)
+    # An object that reaches the border at one side keeps its side.
+    half = np.zeros((16, 16))
+    half[:7] = 1
+    assert not attention_cut([half], [np.eye(256)], [(16, 16)], image).swapped

@@ -8,7 +8,7 @@ from diffusionseg.attentioncut.colour_cut import (
     refine_by_colour,
     small_cut,
 )
-from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut
+from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut, rim_share
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
@@ -34,6 +34,7 @@ __all__ = [
     "pairwise_weights",
     "pseudo_mask",
     "refine_by_colour",
+    "rim_share",
     "small_cut",
     "soft_mask",
     "unary_energy",

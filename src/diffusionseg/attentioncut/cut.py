@@ -31,6 +31,9 @@ class AttentionCutConfig:
     """Reach of an edge, in positions of a grid 16 wide, at least 1e-6."""
     neighbours: int | None = None
     """Edges kept for each position, the strongest; None keeps all."""
+    swap_rim: float = 0.5
+    """Share of the grid's outermost positions that the cut may cover, 0 to 1; where it covers more, it is what lies
+    behind the object, and the sides are swapped. 1 never swaps."""
     trust: float = 0.5
     """Share of the cut, against the unary term, in a pixel's probability, 0 to 1."""
     radius: float = 1.0
@@ -52,8 +55,9 @@ class AttentionCutConfig:
             raise ValueError(f"smoothness must be at least 0 and finite, got {self.smoothness}")
         if self.neighbours is not None and self.neighbours < 1:
             raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
-        if not 0 <= self.trust <= 1:
-            raise ValueError(f"trust must be in 0 … 1, got {self.trust}")
+        for name in ("swap_rim", "trust"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in 0 … 1, got {getattr(self, name)}")
         if not 0 <= self.band[0] <= self.band[1] <= 1:
             raise ValueError(f"band must be 0 <= low <= high <= 1, got {self.band}")
 
@@ -65,9 +69,9 @@ class AttentionCutResult:
     pseudo_mask: NDArray[np.uint8]
     """(H, W): 0 background, 255 object, 128 ignore."""
     labels: NDArray[np.bool_]
-    """(h, w) minimum cut on the attention grid."""
+    """(h, w) minimum cut on the attention grid, True where the object is."""
     probability: NDArray[np.float64]
-    """(h, w) object probability of the unary term."""
+    """(h, w) object probability of the unary term, after swapping."""
     cross: NDArray[np.float64]
     """(h, w) cross-attention, min–max normalised."""
     energy: dict[str, float]
@@ -76,6 +80,8 @@ class AttentionCutResult:
     """Mean over positions of the probability that the unary term gives the cut's label, 0 to 1."""
     agreement: float
     """Intersection over union of the cut and of probability above one half, 0 to 1; 1 where both are empty."""
+    swapped: bool
+    """Whether the sides were swapped, since the cut covered more than `swap_rim` of the rim."""
 
 
 def attention_cut(
@@ -109,6 +115,9 @@ def attention_cut(
     )
     labels = dense_min_cut(unary, weights).labels.reshape(grid)
     unary_term, pairwise_term = dense_energy(labels.ravel(), unary, weights)
+    swapped = rim_share(labels) > config.swap_rim
+    if swapped:
+        labels, probability = ~labels, 1 - probability
     soft = soft_mask(labels, probability, image, trust=config.trust, radius=config.radius, eps=config.eps)
     likely = probability > 0.5
     union = int((likely | labels).sum())
@@ -120,4 +129,11 @@ def attention_cut(
         energy={"unary": unary_term, "pairwise": pairwise_term, "total": unary_term + pairwise_term},
         confidence=float(np.where(labels, probability, 1 - probability).mean()),
         agreement=int((likely & labels).sum()) / union if union else 1.0,
+        swapped=swapped,
     )
+
+
+def rim_share(inside: NDArray[np.bool_]) -> float:
+    """Share of the outermost positions of (h, w) that are true."""
+    rim = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
+    return float(rim.mean())

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from diffusionseg.attentioncut.mincut import LARGEST, Cut, Floats, FlowGraph
+from diffusionseg.attentioncut.mincut import Cut, Floats, FlowGraph, capacity_scale
 from diffusionseg.attentioncut.pairwise import transposed
 
 Labels = NDArray[np.bool_]
@@ -44,7 +44,7 @@ def dense_min_cut(unary: Floats, weights: Floats) -> Cut:
     if weights.min() < 0 or weights.diagonal().any():
         raise ValueError("weights must be not negative, and zero on the diagonal")
     preference = unary[:, 0] - unary[:, 1]
-    scale = LARGEST / max(float(np.abs(preference).max()), float(rest.max()), 1e-12)
+    scale = capacity_scale(max(float(np.abs(preference).max()), float(rest.max())))
     capacity = np.empty(weights.shape, np.int32)
     for top in range(0, count, ROWS):
         capacity[top : top + ROWS] = np.rint(weights[top : top + ROWS] * scale)

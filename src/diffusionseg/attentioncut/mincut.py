@@ -15,6 +15,11 @@ LARGEST = 2.0**30 - 1
 """The largest capacity. Twice as much, of an edge's two directions together, fits the 32 bits of SciPy's flows."""
 
 
+def capacity_scale(largest: float) -> float:
+    """The power of two that makes capacities of numbers up to `largest`: whole ones stay whole, and ties ties."""
+    return float(2.0 ** np.floor(np.log2(LARGEST / max(largest, 1e-12))))
+
+
 @dataclass(frozen=True, eq=False)
 class Cut:
     """The labelling of least energy."""
@@ -61,8 +66,8 @@ class CutGraph:
     """Weights whose minimum cuts are asked for again and again, each time with another unary term.
 
     Every cut starts from the flow of the one before, so that similar ones take half the time; the labels do not depend
-    on it. Capacities are rounded to integers (SciPy's maximum flow takes nothing else), on a scale at which the largest
-    edge or preference so far becomes 2³⁰ − 1.
+    on it. Capacities are rounded to integers (SciPy's maximum flow takes nothing else), after multiplying with the
+    largest power of two by which no edge or preference so far exceeds 2³⁰ − 1.
 
     Source: Kohli & Torr 2007 (flow kept, capacities to and from the terminals adjusted).
     """
@@ -80,9 +85,9 @@ class CutGraph:
 
     def labels(self, preference: Floats) -> NDArray[np.bool_]:
         """(N,) object positions of least energy, for preference (N,) finite: U_i(0) − U_i(1)."""
-        largest = max(float(np.abs(preference).max()), float(self.edges.max(initial=0.0)), 1e-12)
-        if LARGEST / largest < self.scale:
-            self.scale = LARGEST / largest
+        scale = capacity_scale(max(float(np.abs(preference).max()), float(self.edges.max(initial=0.0))))
+        if scale < self.scale:
+            self.scale = scale
             self._flow.restart(np.rint(self.edges * self.scale).astype(np.int64))
         return self._flow.source_side(np.rint(preference * self.scale).astype(np.int64))
 

@@ -11,7 +11,7 @@ import typer
 from diffusionseg.cli import console, options
 from diffusionseg.cli.run_log import run_log
 
-EXAMPLE = 'Example: diffusionseg synth --classes "goldfish,school bus" --count 24 --seed 7 --out pairs'
+EXAMPLE = 'Example: diffusionseg synth --classes "sunflower,starfish" --count 24 --seed 7 --out pairs'
 
 
 def synth(

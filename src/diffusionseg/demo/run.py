@@ -22,13 +22,13 @@ Report = Callable[[str, int, int], None]
 """Called as report(stage, done, all)."""
 
 CLASSES = (
-    "goldfish",
-    "monarch",
     "sunflower",
+    "starfish",
     "watch",
     "faces",
-    "airplanes",
+    "grand piano",
     "metronome",
+    "jellyfish",
 )
 """Classes that the demonstration synthesises, four or five places for each by default."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusionseg.attentioncut import rim_share
+
 
 @dataclass(frozen=True)
 class GateConfig:
@@ -52,10 +54,9 @@ class Quality:
 def measure(mask: NDArray[np.uint8], agreement: float, confidence: float) -> Quality:
     """Measure a pseudo-mask (H, W) of 0 background, 255 object, 128 ignore."""
     inside = mask == 255
-    rim = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
     return Quality(
         area=float(inside.mean()),
-        border=float(rim.mean()),
+        border=rim_share(inside),
         ignore=float((mask == 128).mean()),
         agreement=agreement,
         confidence=confidence,

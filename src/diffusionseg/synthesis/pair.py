@@ -37,6 +37,8 @@ class SyntheticPair:
     """(x0, y0, x1, y1) of the object in pixels, half-open; None for an empty mask."""
     energy: dict[str, float]
     """Terms of the cut's energy."""
+    swapped: bool
+    """Whether the cut's sides were swapped (see `AttentionCutConfig.swap_rim`)."""
     quality: Quality
     """What the gate measured."""
 
@@ -50,6 +52,7 @@ class SyntheticPair:
             "attempt": self.attempt,
             "box": self.box,
             "energy": self.energy,
+            "swapped": self.swapped,
             "quality": asdict(self.quality),
         }
 

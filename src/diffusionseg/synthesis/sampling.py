@@ -244,6 +244,7 @@ def make_pair(
         attention=cut.cross.astype(np.float32),
         box=boxes[0] if boxes else None,
         energy=dict(cut.energy),
+        swapped=cut.swapped,
         quality=measure(cut.pseudo_mask, cut.agreement, cut.confidence),
     )
 
