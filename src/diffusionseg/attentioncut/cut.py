@@ -31,7 +31,7 @@ class AttentionCutConfig:
     """Reach of an edge, in positions of a grid 16 wide, at least 1e-6."""
     neighbours: int | None = None
     """Edges kept for each position, the strongest; None keeps all."""
-    swap_rim: float = 0.5
+    swap_rim: float = 0.8
     """Share of the grid's outermost positions that the cut may cover, 0 to 1; where it covers more, it is what lies
     behind the object, and the sides are swapped. 1 never swaps."""
     trust: float = 0.5
