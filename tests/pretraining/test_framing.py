@@ -31,6 +31,12 @@ def diamond(width, height):
     return Image.fromarray(np.where(inside[..., None], np.uint8(RED), np.uint8(GREEN)))
 
 
+def test_a_square_is_the_centre_to_the_pixel():
+    picture = Image.new("RGB", (30, 10))
+    picture.paste((255, 0, 0), (10, 0, 20, 10))
+    assert (square(picture, 10) == [255, 0, 0]).all()
+
+
 def test_without_zooming_out_a_square_is_the_centre():
     picture = diamond(120, 40)
     (only,) = squares(picture, 32, zoom_out=False)

@@ -186,11 +186,3 @@ def test_timesteps_are_drawn_evenly_or_towards_high_noise():
     assert (high < 200).float().mean() == pytest.approx(0.2 / 2.6, abs=2e-3)
     with pytest.raises(ValueError, match="--timestep-shift must be 1 to 20, got 0"):
         PretrainConfig(timestep_shift=0)
-
-
-def test_bytes_of_photos_are_centred_squares():
-    from diffusionseg.pretraining.photos import square
-
-    picture = Image.new("RGB", (30, 10))
-    picture.paste((255, 0, 0), (10, 0, 20, 10))
-    assert (square(picture, 10) == [255, 0, 0]).all()
