@@ -49,7 +49,7 @@ from diffusionseg.attentioncut.aggregate import finest_grid
 from diffusionseg.attentioncut.pairwise import Floats, pairwise_weights
 from diffusionseg.baselines.normalised_cut import second_eigenvector
 
-CLASSES = ("goldfish", "sunflower", "orange", "jellyfish", "castle", "school bus")
+CLASSES = ("sunflower", "starfish", "watch", "grand piano", "jellyfish", "airplanes")
 PACKAGE = "pymaxflow==1.3.2"
 THEIRS = """
 import json, sys, time

@@ -2,14 +2,16 @@
 
 Every row cuts the same images with the same attention, from a plain threshold to the whole of AttentionCut. It is
 measured twice: by CorLoc of the cut itself on annotated photographs, whose own class is the prompt, and by the saliency
-that a decoder, trained on synthetic pairs whose pseudo-masks were cut that way, finds in other photographs. The quality
+that decoders, trained on synthetic pairs whose pseudo-masks were cut that way, find in other photographs. The quality
 gate is the same for every row ("passed" counts), and every decoder is trained on the same number of pairs ("used"): as
-many as the poorest row has.
+many as the poorest row has, or as asked for. Each seed draws its own pairs of those that passed and trains its own
+decoder; means and standard deviations over seeds are given.
 
 Masks and boxes of humans only measure. Constants are to be chosen on one half of the photographs ("choose") and
 believed on the other ("report"). An interrupted run goes on where it was.
 
-    python benchmarks/ingredients_ablation.py --photos ECSSD --boxes-dir TINY_IMAGENET_VAL --out ingredients
+    python benchmarks/ingredients_ablation.py --photos ECSSD --boxes-dir VOC2007 --prompts aeroplane=airplane,bird \
+        --seeds 3 --out ingredients
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ import argparse
 import io
 import json
 import re
+import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from attention_ablation import SHARE, table
-from attention_ablation import row as corloc_row
 from decoder_ablation import baseline
 from decoder_ablation import row as saliency_row
 from PIL import Image
@@ -44,7 +46,8 @@ from diffusionseg.backbone import AttentionMaps, Backbone
 from diffusionseg.backbone.threads import available_cores, side_by_side
 from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_boxes, read_image, read_json_object
 from diffusionseg.evaluation import SaliencyAccumulator
-from diffusionseg.exploitation import DiffusionSeg, TrainConfig, train
+from diffusionseg.evaluation.corloc import box_area, box_iou
+from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, TrainConfig, train
 from diffusionseg.exploitation.identity import describe_pairs
 from diffusionseg.masks import mask_boxes, refine
 from diffusionseg.prediction.settings import differing, to_json
@@ -79,45 +82,62 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--classes", type=Path, help="names that the generator knows, one a line; default mini's")
     parser.add_argument("--places", type=int, default=400, help="images to synthesise, before the quality gate")
-    parser.add_argument("--seed", type=int, default=0, help="of the synthetic images and of training")
+    parser.add_argument("--seed", type=int, default=0, help="of the synthetic images")
+    parser.add_argument("--seeds", type=int, default=1, help="decoders for each row, trained from seeds 0, 1, …")
     parser.add_argument("--pairs", type=int, help="most pairs for a decoder; default as many as the poorest row has")
     parser.add_argument("--steps", type=int, default=600, help="training steps of each decoder")
+    parser.add_argument("--timesteps", default="50", help="that the decoders read, separated by commas")
+    parser.add_argument("--layers", help="that the decoders read, separated by commas; default all up blocks")
+    parser.add_argument(
+        "--prompts",
+        help="classes of --boxes-dir to prompt for, separated by commas, each CLASS or CLASS=NAME that the generator "
+        "knows; default the names it knows",
+    )
     parser.add_argument("--limit", type=int, help="only the first photographs of either set")
     args = parser.parse_args()
     backbone = Backbone.from_pretrained(args.model)
     names = class_names(args.classes.read_text().splitlines()) if args.classes else mini.class_names()
     photos = find_pairs(args.photos)[: args.limit]
-    annotated = read_boxes(args.boxes_dir / "boxes.jsonl")
-    annotated = [item for item in annotated if item.objects and item.objects[0].name in names][: args.limit]
+    prompts = dict((entry.split("=") * 2)[:2] for entry in args.prompts.split(",")) if args.prompts else {}
+    prompts = prompts or {name: name for name in names}
+    annotated = annotated_photos(args.boxes_dir, prompts)[: args.limit]
     if not annotated:
-        parser.error(f"--boxes-dir {args.boxes_dir}: no object of {', '.join(names)}")
+        parser.error(f"--boxes-dir {args.boxes_dir}: no object of {', '.join(prompts)}")
 
-    read = read_annotated(backbone, args.boxes_dir / "images", annotated, args.out / "annotated")
+    read = read_annotated(backbone, annotated, args.out / "annotated")
     drawn = draw(backbone, names, args.places, args.seed, args.out / "drawn")
     passed = {name: good_pairs(drawn, changes) for name, changes in VARIANTS.items()}
     # A row without any pair gets no decoder.
     count = args.pairs or min(filter(None, map(len, passed.values())), default=0)
-    examples = [(load(path)[0], item.objects[0].box, None) for path, item in zip(read, annotated, strict=True)]
-    centres = [centre_box(image.shape[1], image.shape[0], 0.7) for image, _, _ in examples]
-    guess = located(REFERENCE, examples, centres)
+    centres = [centre_box(*item.size, 0.7) for item in annotated]
+    guess = located(REFERENCE, annotated, centres)
     rows = [guess | {"passed": "", "used": ""} | scores(baseline(photos))]
     for name, pairs in passed.items():
         boxes = [largest_box(cut(path, VARIANTS[name])) for path in read]
-        rows.append(located(name, examples, boxes) | {"passed": len(pairs), "used": len(pairs[:count])})
-    config = TrainConfig(steps=args.steps, views=2, seed=args.seed)
+        rows.append(located(name, annotated, boxes) | {"passed": len(pairs), "used": len(pairs[:count])})
+    timesteps = tuple(map(int, args.timesteps.split(",")))
+    features = FeatureConfig(timesteps=timesteps, layers=tuple(args.layers.split(",")) if args.layers else None)
     facts = {
         "generator": backbone.fingerprint,
         "annotated photographs": len(annotated),
-        f"of them with a box of {SHARE[0]:.0%} to {SHARE[1]:.0%}": sum(map(is_middling, examples)),
+        f"of them with an object of {SHARE[0]:.0%} to {SHARE[1]:.0%}": sum(item.middling for item in annotated),
         "photographs with masks": len(photos),
         "synthetic images": args.places,
         "training steps": args.steps,
+        "seeds": args.seeds,
     }
     write(args.out, facts, rows)
-    for row, pairs in zip(rows[1:], passed.values(), strict=True):
-        if pairs:
-            row |= judged(backbone, pairs[:count], config, photos, args.out / "decoders" / slug(row["variant"]))
-            write(args.out, facts, rows)
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in range(args.seeds):
+        config = TrainConfig(steps=args.steps, views=2, seed=seed)
+        for row, pairs in zip(rows[1:], passed.values(), strict=True):
+            if pairs:
+                order = np.random.default_rng(seed).permutation(len(pairs))[:count]
+                folder = args.out / "decoders" / f"{slug(row['variant'])}-{count}-{seed}"
+                some = found.setdefault(row["variant"], [])
+                some.append(judged(backbone, [pairs[i] for i in order], features, config, photos, folder))
+                row |= {key: mean_and_deviation([one[key] for one in some]) for key in some[0]}
+                write(args.out, facts, rows)
 
 
 def on_all_cores(
@@ -143,16 +163,42 @@ def on_all_cores(
             yield result
 
 
-def read_annotated(backbone: Backbone, images: Path, items: list, folder: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Annotated:
+    """A photograph with the boxes of all its objects of one class, which its largest object has."""
+
+    path: Path
+    prompt: str
+    size: tuple[int, int]
+    boxes: tuple[tuple[float, float, float, float], ...]
+
+    @property
+    def middling(self) -> bool:
+        """Whether its largest object is of middling size."""
+        return SHARE[0] <= max(map(box_area, self.boxes)) / (self.size[0] * self.size[1]) <= SHARE[1]
+
+
+def annotated_photos(folder: Path, prompts: dict[str, str]) -> list[Annotated]:
+    """Photographs with an object of one of the classes that can be prompted for."""
+    found = []
+    for item in read_boxes(folder / "boxes.jsonl"):
+        if known := [thing for thing in item.objects if thing.name in prompts]:
+            name = max(known, key=lambda thing: box_area(thing.box)).name
+            boxes = tuple(thing.box for thing in known if thing.name == name)
+            found.append(Annotated(folder / "images" / item.image, prompts[name], (item.width, item.height), boxes))
+    return found
+
+
+def read_annotated(backbone: Backbone, items: Sequence[Annotated], folder: Path) -> list[Path]:
     """Files with each annotated photograph and its attention to its own class."""
     timesteps, noises = SYNTHESIS.reread_timesteps, SYNTHESIS.reread_noises
-    claim(folder, {"generator": backbone.fingerprint, "timesteps": timesteps, "noises": noises})
-    files = {folder / f"{slug(item.image)}.npz": item for item in items}
+    prompts = {item.path.name: item.prompt for item in items}
+    claim(folder, {"generator": backbone.fingerprint, "timesteps": timesteps, "noises": noises, "prompts": prompts})
+    files = {folder / f"{slug(item.path.name)}.npz": item for item in items}
 
     def work(replica: Backbone, path: Path) -> None:
-        item = files[path]
-        image = np.asarray(read_image(images / item.image))
-        save(path, image, photo_attention(replica, image, item.objects[0].name, timesteps, noises))
+        image = np.asarray(read_image(files[path].path))
+        save(path, image, photo_attention(replica, image, files[path].prompt, timesteps, noises))
 
     list(on_all_cores(backbone, "photographs read", work, [path for path in files if not path.exists()]))
     return list(files)
@@ -222,26 +268,30 @@ def largest_box(result: AttentionCutResult) -> tuple[int, int, int, int] | None:
     return boxes[0] if boxes else None
 
 
-def is_middling(example: tuple) -> bool:
-    """Whether a photograph's box is of middling size, as `attention_ablation` has it."""
-    image, (x0, y0, x1, y1), _ = example
-    return SHARE[0] <= (x1 - x0) * (y1 - y0) / (image.shape[0] * image.shape[1]) <= SHARE[1]
+def located(name: str, items: Sequence[Annotated], boxes: Sequence[Any]) -> dict[str, Any]:
+    """CorLoc of one variant, over all photographs and over those whose largest object is of middling size."""
+    pairs = zip(items, boxes, strict=True)
+    hits = np.array([box is not None and any(box_iou(box, b) >= 0.5 for b in item.boxes) for item, box in pairs])
+    middling = np.array([item.middling for item in items])
+    first = np.arange(len(hits)) % 2 == 0
+    row: dict[str, Any] = {"variant": name}
+    for half, chosen in (("choose", first), ("report", ~first)):
+        for kind, of_kind in (("all", chosen), ("5-60", chosen & middling)):
+            row[f"CorLoc {half} {kind}"] = float(hits[of_kind].mean()) if of_kind.any() else ""
+    return row
 
 
-def located(name: str, examples: list, boxes: list) -> dict[str, Any]:
-    """CorLoc of one variant."""
-    found = corloc_row(name, examples, boxes)
-    return {"variant": name} | {f"CorLoc {k}": v for k, v in found.items() if isinstance(v, float)}
-
-
-def judged(backbone: Backbone, pairs: list, config: TrainConfig, photos: list, folder: Path) -> dict[str, float]:
+def judged(
+    backbone: Backbone, pairs: list, features: FeatureConfig, config: TrainConfig, photos: list, folder: Path
+) -> dict[str, float]:
     """Train a decoder on one variant's pairs and measure it on photographs; a finished one is not made again."""
-    claim(folder, {"generator": backbone.fingerprint, "pairs": describe_pairs(pairs), "training": to_json(config)})
+    settings = {"features": to_json(features), "training": to_json(config)}
+    claim(folder, {"generator": backbone.fingerprint, "pairs": describe_pairs(pairs), **settings})
     record, judges = folder / "scores.json", [str(photo.image.resolve()) for photo in photos]
     before = read_json_object(record) if record.exists() else {}
     if before.get("photographs") == judges:
         return before["scores"]
-    model = train(backbone, pairs, folder, train_config=config, report=progress)
+    model = train(backbone, pairs, folder, feature_config=features, train_config=config, report=progress)
     found = scores(measured(model, photos))
     atomic_write(record, json_bytes({"photographs": judges, "scores": found}))
     return found
@@ -270,6 +320,12 @@ def measured(model: DiffusionSeg, photos: list) -> dict[str, Any]:
 def scores(row: dict[str, Any]) -> dict[str, float]:
     """The measures in a row of `decoder_ablation`."""
     return {key: value for key, value in row.items() if key not in ("variant", "training s")}
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """As a table has it; a single value without deviation."""
+    mean = f"{statistics.mean(values):.3f}"
+    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def write(out: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:

@@ -43,7 +43,7 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
     The mean, not a sample, so that the same picture always gives the same latent. A float64 VAE gives
     float64.
     """
-    pixels = images.to(vae.device, vae.dtype) * 2 - 1
+    pixels = images.to(_weight(vae)) * 2 - 1
     mean = _at_least_float32(vae.encode(pixels).latent_dist.mean)
     offset, scale = _affine(vae, mean)
     return (mean - offset) * scale
@@ -52,12 +52,19 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
 @torch.no_grad()
 def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     """Latents (B, C, h, w) in the generator's scale to images (B, 3, H, W) float32 in 0…1."""
-    latents = _at_least_float32(latents.to(vae.device))
+    weight = _weight(vae)
+    latents = _at_least_float32(latents.to(weight.device))
     offset, scale = _affine(vae, latents)
-    pixels = _at_least_float32(vae.decode((latents / scale + offset).to(vae.dtype)).sample)
+    pixels = _at_least_float32(vae.decode((latents / scale + offset).to(weight)).sample)
     # An overflow is no number, not white.
     pixels = pixels.masked_fill(pixels.isinf(), float("nan"))
     return (pixels / 2 + 0.5).clamp(0, 1)
+
+
+def _weight(vae: Any) -> Tensor:
+    """One that tells device and number format; diffusers' own properties look through all modules for them."""
+    weight: Tensor = next(vae.parameters())
+    return weight
 
 
 def _affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:

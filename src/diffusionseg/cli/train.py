@@ -44,6 +44,7 @@ def train(
         ),
     ] = None,
     inversion_steps: Annotated[int, typer.Option(help="Steps of the inversion up to the last timestep.")] = 10,
+    width: Annotated[int, typer.Option(help="Channels inside the decoder, a multiple of 16; fewer is quicker.")] = 96,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -68,7 +69,7 @@ def train(
         if run is None:
             raise ValueError(f"--out {out}: a run of training needs a folder; only sets can lie at a URL")
         from diffusionseg.backbone import Backbone
-        from diffusionseg.exploitation import FeatureConfig, TrainConfig
+        from diffusionseg.exploitation import DecoderConfig, FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
         features = FeatureConfig(
@@ -77,6 +78,7 @@ def train(
             layers=tuple(layers.split(",")) if layers else None,
             steps=inversion_steps,
         )
+        shape = DecoderConfig(width=width)
         settings = TrainConfig(
             steps=steps,
             batch_size=batch_size,
@@ -91,7 +93,7 @@ def train(
         backbone = Backbone.from_pretrained(model, device=own_device(device), dtype=options.dtype_name(dtype))
         if leads:
             console.note(f"{len(samples)} pairs")
-        both = {"features": asdict(features), "training": asdict(settings)}
+        both = {"features": asdict(features), "decoder": asdict(shape), "training": asdict(settings)}
         journal.start("train", asked, settings=both, model=backbone.fingerprint, pairs=len(samples))
         last: dict[str, float] = {}
         with training_bar(journal, steps, last, shown=leads) as report:
@@ -100,6 +102,7 @@ def train(
                 samples,
                 run,
                 feature_config=features,
+                decoder_config=shape,
                 train_config=settings,
                 overwrite=overwrite,
                 report=report,
