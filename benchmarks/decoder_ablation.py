@@ -37,6 +37,14 @@ VARIANTS = {
     "timestep 50, first block instead of the last": {
         "features": {"timesteps": (50,), "layers": ("down_blocks.0.attentions.0", "up_blocks.0", "up_blocks.1")}
     },
+    "inversion, timestep 50, first block instead of the last": {
+        "features": {
+            "mode": "inversion",
+            "timesteps": (50,),
+            "steps": 5,
+            "layers": ("down_blocks.0.attentions.0", "up_blocks.0", "up_blocks.1"),
+        }
+    },
     "twice the size": {"features": {"scale": 2}},
     "no paste": {"augment": {"paste": 0.0}},
     "no augmentation": {"train": {"views": 1}, "augment": {"paste": 0.0, "scale": (1.0, 1.0), "aspect": 1.0}},

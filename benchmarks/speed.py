@@ -33,7 +33,7 @@ def commands(photos: Path, more: bool) -> dict[str, list[str]]:
     instances = ["--random", "1000", "--real", "200"] if more else ["--random", "40", "--real", "20"]
     return {
         "synthesis": ["synthesis_speed.py"],
-        "prediction": ["prediction_speed.py"],
+        "prediction": ["prediction_speed.py", "--weights", "mini"],
         "cut": ["attention_cut.py", *instances, "--peers", "10", "--no-pymaxflow"],
         "student": ["student.py", "--photos", str(photos), "--rounds", "3"],
         "cold-start": ["cold_start.py", "--photo", str(sorted(photos.glob("*.jpg"))[0])],
