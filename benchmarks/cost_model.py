@@ -63,7 +63,7 @@ def check(backbone: Backbone, each: float, images: int, cores: int) -> None:
 
     def image(number: int) -> float:
         began = time.perf_counter()
-        synthesize_group(backbone.replica(), [draft(0, number, 0, "goldfish")], config)
+        synthesize_group(backbone.replica(), [draft(0, number, 0, "sunflower")], config)
         return time.perf_counter() - began
 
     with side_by_side(1, one_core_each=True) as pool:

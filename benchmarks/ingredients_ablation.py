@@ -3,9 +3,10 @@
 Every row cuts the same images with the same attention, from a plain threshold to the whole of AttentionCut. It is
 measured twice: by CorLoc of the cut itself on annotated photographs, whose own class is the prompt, and by the saliency
 that decoders, trained on synthetic pairs whose pseudo-masks were cut that way, find in other photographs. The quality
-gate is the same for every row ("passed" counts), and every decoder is trained on the same number of pairs ("used"): as
-many as the poorest row has, or as asked for. Each seed draws its own pairs of those that passed and trains its own
-decoder; means and standard deviations over seeds are given.
+gate is the same for every row ("passed" counts), and decoders are trained on the same number of pairs ("used"), as many
+as the poorest row has; with `--pairs` on at most so many, of which a row may have fewer. Each seed draws its pairs of
+those that passed and trains its own decoder; means and standard deviations over seeds are given. Where a row uses all
+it has, they vary by training alone.
 
 Masks and boxes of humans only measure. Constants are to be chosen on one half of the photographs ("choose") and
 believed on the other ("report"). An interrupted run goes on where it was.
@@ -17,6 +18,7 @@ believed on the other ("report"). An interrupted run goes on where it was.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import re
@@ -98,9 +100,13 @@ def main() -> None:
     backbone = Backbone.from_pretrained(args.model)
     names = class_names(args.classes.read_text().splitlines()) if args.classes else mini.class_names()
     photos = find_pairs(args.photos)[: args.limit]
-    prompts = dict((entry.split("=") * 2)[:2] for entry in args.prompts.split(",")) if args.prompts else {}
-    prompts = prompts or {name: name for name in names}
+    prompts = {name: name for name in names}
+    if args.prompts:
+        entries = [entry.strip().split("=") * 2 for entry in args.prompts.split(",")]
+        prompts = {entry[0]: entry[1] for entry in entries}
     annotated = annotated_photos(args.boxes_dir, prompts)[: args.limit]
+    if args.prompts and (unknown := set(prompts) - {item.name for item in annotated}):
+        parser.error(f"--prompts: {args.boxes_dir} has no photograph of {', '.join(sorted(unknown))}")
     if not annotated:
         parser.error(f"--boxes-dir {args.boxes_dir}: no object of {', '.join(prompts)}")
 
@@ -123,6 +129,8 @@ def main() -> None:
         f"of them with an object of {SHARE[0]:.0%} to {SHARE[1]:.0%}": sum(item.middling for item in annotated),
         "photographs with masks": len(photos),
         "synthetic images": args.places,
+        "timesteps read": args.timesteps,
+        "layers read": args.layers or "all up blocks",
         "training steps": args.steps,
         "seeds": args.seeds,
     }
@@ -168,6 +176,7 @@ class Annotated:
     """A photograph with the boxes of all its objects of one class, which its largest object has."""
 
     path: Path
+    name: str
     prompt: str
     size: tuple[int, int]
     boxes: tuple[tuple[float, float, float, float], ...]
@@ -185,16 +194,17 @@ def annotated_photos(folder: Path, prompts: dict[str, str]) -> list[Annotated]:
         if known := [thing for thing in item.objects if thing.name in prompts]:
             name = max(known, key=lambda thing: box_area(thing.box)).name
             boxes = tuple(thing.box for thing in known if thing.name == name)
-            found.append(Annotated(folder / "images" / item.image, prompts[name], (item.width, item.height), boxes))
+            size = item.width, item.height
+            found.append(Annotated(folder / "images" / item.image, name, prompts[name], size, boxes))
     return found
 
 
 def read_annotated(backbone: Backbone, items: Sequence[Annotated], folder: Path) -> list[Path]:
     """Files with each annotated photograph and its attention to its own class."""
     timesteps, noises = SYNTHESIS.reread_timesteps, SYNTHESIS.reread_noises
-    prompts = {item.path.name: item.prompt for item in items}
-    claim(folder, {"generator": backbone.fingerprint, "timesteps": timesteps, "noises": noises, "prompts": prompts})
-    files = {folder / f"{slug(item.path.name)}.npz": item for item in items}
+    claim(folder, {"generator": backbone.fingerprint, "timesteps": timesteps, "noises": noises})
+    names = [hashlib.sha256(f"{item.path.resolve()} {item.prompt}".encode()).hexdigest()[:16] for item in items]
+    files = {folder / f"{name}.npz": item for name, item in zip(names, items, strict=True)}
 
     def work(replica: Backbone, path: Path) -> None:
         image = np.asarray(read_image(files[path].path))

@@ -97,7 +97,7 @@ def main() -> None:
         shutil.copy(path, photos)
     small = ("--steps", "4", "--attempts", "1", "--max-border", "1", "--shard-size", "4")
     jobs = (
-        Job("synth", ("--classes", "goldfish,sunflower,orange", "--count", "48", *small)),
+        Job("synth", ("--classes", "starfish,sunflower,watch", "--count", "48", *small)),
         Job("train", (str(args.out / "synth"), "--steps", "60", "--save-every", "10", "--views", "1")),
         Job("predict", (str(photos), "--weights", "mini")),
     )

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="Places of the set.")
     parser.add_argument("--alone", type=int, default=200, help="Places that one worker makes.")
     parser.add_argument("--shard-size", type=int, default=20)
-    parser.add_argument("--classes", default="goldfish,sunflower,orange,jellyfish")
+    parser.add_argument("--classes", default="starfish,sunflower,watch,jellyfish")
     parser.add_argument("--local", type=Path, help="Set that was made by --engine local with the same settings.")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -103,7 +103,7 @@ class Caller:
         if self._sets and "id" in (case.path_parameters or {}):
             case.path_parameters["id"] = self._chance.choice(self._sets)
         if isinstance(case.body, dict) and "classes" in case.body:
-            case.body |= {"classes": ["goldfish"], "count": 1, "steps": 1, "attempts": 1}
+            case.body |= {"classes": ["sunflower"], "count": 1, "steps": 1, "attempts": 1}
             case.body.pop("model", None)
 
 

@@ -94,10 +94,10 @@ def sides(backbone: Backbone, config: SynthesisConfig) -> dict[str, Callable[[in
     shape = (1, backbone.latent_channels, size // backbone.downscale, size // backbone.downscale)
 
     def plain(number: int) -> np.ndarray:
-        one = draft(0, number, 0, "goldfish")
+        one = draft(0, number, 0, "sunflower")
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(one.seed))
         images: list[np.ndarray] = pipe(
-            "a photo of a goldfish",
+            "a photo of a sunflower",
             latents=noise.to(backbone.dtype),
             height=size,
             width=size,
@@ -109,7 +109,7 @@ def sides(backbone: Backbone, config: SynthesisConfig) -> dict[str, Callable[[in
 
     def with_mask(settings: SynthesisConfig) -> Callable[[int], np.ndarray]:
         def draw(number: int) -> np.ndarray:
-            one = draft(0, number, 0, "goldfish")
+            one = draft(0, number, 0, "sunflower")
             prompts, images, maps = draw_group(backbone, [one], settings)
             return make_pair(one, prompts[0], images[0], maps, 0, settings).image
 

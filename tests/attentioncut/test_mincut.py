@@ -112,3 +112,11 @@ def test_cuts_of_one_graph_do_not_depend_on_each_other(count, seed, density):
             preference = np.rint(preference)
         unary = np.stack([np.maximum(preference, 0), np.maximum(-preference, 0)], 1)
         assert np.array_equal(graph.labels(preference), min_cut(unary, weights).labels)
+
+
+def test_an_edge_that_is_stored_in_parts_counts_as_their_sum():
+    unary = np.array([[0.0, 3.0], [1.5, 0.0]])
+    parts = sparse.csr_array(([1.0, 1.0, 1.0, 1.0], [1, 1, 0, 0], [0, 2, 4]), shape=(2, 2))
+    whole = sparse.csr_array(np.array([[0.0, 2.0], [2.0, 0.0]]))
+    assert min_cut(unary, parts).labels.tolist() == min_cut(unary, whole).labels.tolist() == [False, False]
+    assert min_cut(unary, parts).energy == min_cut(unary, whole).energy == 1.5

@@ -321,3 +321,14 @@ def test_fused_projections_are_read_the_same(noise):
         assert one.keys() == other.keys()
         for name in one:
             torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_tap_that_cannot_be_placed_leaves_nothing_behind():
+    backbone = tiny_backbone("sd1")
+    before = state(backbone.unet)
+    last = dict(backbone.unet.named_modules())[attention_layers(backbone.unet)[-1].name]
+    made, last.to_k = last.to_k, None
+    with pytest.raises(AttributeError), AttentionTap(backbone, guided(backbone), rows=slice(2, None), min_tokens=1):
+        pass
+    last.to_k = made
+    assert state(backbone.unet) == before

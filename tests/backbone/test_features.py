@@ -73,6 +73,8 @@ def test_number_of_calls(tiny, pictures):
         ({"timesteps": (1000,)}, "timesteps must lie in 0 … 999"),
         ({"mode": "magic"}, "mode must be 'noise' or 'inversion'"),
         ({"layers": ["up_blocks.9"]}, "unknown layer 'up_blocks.9'"),
+        ({"layers": ["up_blocks.0", "up_blocks"]}, "'up_blocks' gives nothing, since the U-Net does not call it"),
+        ({"layers": ["time_embedding"]}, r"'time_embedding' gives no feature map \(B, C, h, w\), but \(1, "),
     ],
 )
 def test_wrong_arguments(tiny, pictures, options, message):

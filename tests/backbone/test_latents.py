@@ -15,6 +15,7 @@ def test_latents_are_the_scaled_posterior_mean(backbone, pictures):
     assert latents.dtype == torch.float32
     expected = backbone.vae.encode(images * 2 - 1).latent_dist.mode() * backbone.vae.config.scaling_factor
     torch.testing.assert_close(latents, expected)
+    assert latents.is_contiguous()
 
 
 def test_decoding_is_clamped_to_pictures(backbone, noise):
@@ -23,6 +24,7 @@ def test_decoding_is_clamped_to_pictures(backbone, noise):
     raw = backbone.vae.decode(latents / backbone.vae.config.scaling_factor).sample
     assert images.shape == (1, 3, 32, 48)
     torch.testing.assert_close(images, (raw / 2 + 0.5).clamp(0, 1))
+    assert images.is_contiguous()
 
 
 def test_shift_and_per_channel_statistics(pictures):

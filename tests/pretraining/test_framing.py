@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
+from typer.testing import CliRunner
 
+from diffusionseg.cli.app import application
 from diffusionseg.pretraining import read_photos, read_photos_of_sizes
 from diffusionseg.pretraining.framing import square, squares
 
@@ -100,3 +102,24 @@ def test_read_photographs_have_a_label_for_each_of_their_squares(folder):
     for photos in (small, large):
         assert [photos.names[i] for i in photos.labels].count("blue square") == 6
         assert len(photos.images) == len(photos.labels)
+
+
+def test_a_frame_is_found_in_a_photograph_of_many_pixels():
+    picture = photograph(3000, 2000, (300, 200, 2700, 1800), ground=(255, 255, 255), inner=(90, 90, 120))
+    (only,) = squares(picture, 32, zoom_out=True)
+    assert np.array_equal(only, square(picture, 32))
+    assert len(squares(diamond(3000, 1000), 32, zoom_out=True)) == 2
+
+
+@pytest.mark.slow
+def test_zoom_out_shows_calm_photographs_in_two_squares(folder, tmp_path, monkeypatch):
+    calm = Image.new("RGB", (64, 32), (40, 120, 60))
+    ImageDraw.Draw(calm).ellipse((20, 8, 44, 24), fill=(220, 30, 30))
+    calm.save(folder / "red square" / "calm.png")
+    (folder / "red square" / "broken.png").unlink()
+    for options, number in (([], 9), (["--zoom-out"], 10)):
+        command = ["pretrain", str(folder), "--image-size", "32", *options, "--steps", "1", "--autoencoder-steps", "1"]
+        out = tmp_path / str(number)
+        done = CliRunner().invoke(application(), [*command, "--batch-size", "2", "--device", "cpu", "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        assert f"{number} training squares" in done.output

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from diffusionseg.data import ImageError, LayoutError
 from diffusionseg.pretraining import JudgeConfig, Photos, read_judged_photos
+from diffusionseg.pretraining.framing import square, squares
 
 
 @pytest.fixture
@@ -76,3 +77,19 @@ def test_orientation_is_part_of_the_size(tmp_path, write_annotated, photos):
     exif[0x0112] = 6
     Image.new("RGB", (30, 20)).save(folder / "a.jpg", exif=exif)
     assert len(read_judged_photos(folder, replace(photos, images=photos.images + 9))) == 1
+
+
+def test_photographs_that_were_zoomed_out_for_training_do_not_judge_either(tmp_path, write_annotated, photos):
+    lines = [
+        ("wide.png", (48, 16), [("red square", [20, 4, 28, 12])]),
+        ("b.png", (16, 16), [("red square", [0, 0, 8, 8])]),
+    ]
+    folder = write_annotated(tmp_path / "wide", lines)
+    picture = Image.new("RGB", (48, 16), (40, 120, 60))
+    ImageDraw.Draw(picture).ellipse((16, 4, 31, 11), fill=(220, 30, 30))  # A rectangle would be taken for a frame.
+    picture.save(folder / "wide.png")
+    shown = squares(picture, 16, zoom_out=True)
+    assert not any(np.array_equal(one, square(picture, 16)) for one in shown)
+    for one in shown:
+        judged = read_judged_photos(folder, replace(photos, images=one[None], labels=np.array([1])))
+        assert judged.trained_on == ("wide.png",)

@@ -29,9 +29,9 @@ def dense_energy(labels: Labels, unary: Floats, weights: Floats) -> tuple[float,
 def dense_min_cut(unary: Floats, weights: Floats) -> Cut:
     """What `min_cut` finds, for weights (N, N) as a matrix; many times quicker.
 
-    Capacities are integers on a scale at which the largest sum of a position's edges, or the largest pull
-    |U_i(0) − U_i(1)|, becomes 2³⁰ − 1. The labels do not depend on whether Numba is installed (extra `fast`), which
-    finds them many times as soon where there are `LARGE` positions or more.
+    Capacities are rounded to integers, after multiplying with the largest power of two by which no sum of a position's
+    edges and no pull |U_i(0) − U_i(1)| exceeds 2³⁰ − 1. The labels do not depend on whether Numba is installed (extra
+    `fast`), which finds them many times as soon where there are `LARGE` positions or more.
 
     Raises ValueError as `min_cut` does.
     """

@@ -16,7 +16,8 @@ LARGEST = 2.0**30 - 1
 
 
 def capacity_scale(largest: float) -> float:
-    """The power of two that makes capacities of numbers up to `largest`: whole ones stay whole, and ties ties."""
+    """The largest power of two by which numbers up to `largest` do not exceed `LARGEST`: ties stay ties, and whole
+    numbers whole, unless they exceed it themselves."""
     return float(2.0 ** np.floor(np.log2(LARGEST / max(largest, 1e-12))))
 
 
@@ -75,6 +76,7 @@ class CutGraph:
     def __init__(self, weights: sparse.csr_array) -> None:
         """weights: (N, N), symmetric, not negative, zero diagonal; ValueError where they are not."""
         edges = sparse.coo_array(sparse.triu(sparse.csr_array(weights), k=1))
+        edges.sum_duplicates()  # Each edge once, as the numbers of arcs need it.
         if len(edges.data) and not (np.isfinite(edges.data).all() and edges.data.min() >= 0):
             raise ValueError("weights must be finite and not negative")
         if abs(weights - weights.T).max() > 1e-9 * max(1.0, edges.data.max(initial=0.0)):

@@ -110,6 +110,14 @@ class AttentionTap:
         )
 
     def __enter__(self) -> AttentionTap:
+        try:
+            self._place_hooks()
+        except BaseException:
+            self._hooks.close()
+            raise
+        return self
+
+    def _place_hooks(self) -> None:
         modules = dict(self._unet.named_modules())
         for module in modules.values():
             if isinstance(module, Transformer2DModel):
@@ -122,7 +130,6 @@ class AttentionTap:
                     keep = self._keeper(layer.name, what)
                     self._hooks.callback(projection.register_forward_hook(keep).remove)
                 self._hooks.callback(attn.register_forward_hook(self._reader(layer.name), with_kwargs=True).remove)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -18,9 +18,9 @@ class FeatureTap:
     """Context manager that keeps what chosen modules of the U-Net gave in the latest call.
 
     `layers` are module paths such as `up_blocks.1`, `mid_block` or `down_blocks.0.resnets.1`; by default the
-    outputs of all up blocks. `features` maps each to a tensor (B, C, h, w) in the U-Net's number format.
-    Forward hooks read them and are removed on exit, also after an exception. An unknown layer raises
-    `ValueError` listing the blocks.
+    outputs of all up blocks. `features` maps each to what it gave, as a rule (B, C, h, w), in the U-Net's
+    number format; a container that the U-Net never calls as a whole gives nothing. Forward hooks read them
+    and are removed on exit, also after an exception. An unknown layer raises `ValueError` listing the blocks.
 
     With `stop` the call ends, and the block of the `with` statement too, as soon as every layer has given
     something: what lies behind the last of them is not computed, and there is no output of the U-Net.
@@ -35,6 +35,7 @@ class FeatureTap:
                     f"unknown layer {name!r}: {backbone.name} has {', '.join(_blocks(modules))} and their submodules"
                 )
         self.features: dict[str, Tensor] = {}
+        self.layers = tuple(names)
         self._modules: dict[str, nn.Module] = {name: modules[name] for name in names}
         self._stop = stop
         self._hooks = ExitStack()

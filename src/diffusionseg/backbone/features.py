@@ -59,9 +59,24 @@ def extract_features(
             continue
         with FeatureTap(backbone, layers, stop=True) as tap:
             backbone.denoise(noisy, t, prompt)
+        _check_layers(tap)
         for layer, values in tap.features.items():
             found[f"{layer}@{t}"] = values.to(torch.promote_types(values.dtype, torch.float32))
     return found
+
+
+def _check_layers(tap: FeatureTap) -> None:
+    """Raise ValueError, naming it, for a layer that a call gave no feature map (B, C, h, w) of."""
+    for layer in tap.layers:
+        if layer not in tap.features:
+            raise ValueError(
+                f"layer {layer!r} gives nothing, since the U-Net does not call it as a whole; name its parts"
+            )
+        if tap.features[layer].ndim != 4:
+            shape = tuple(tap.features[layer].shape)
+            raise ValueError(
+                f"layer {layer!r} gives no feature map (B, C, h, w), but {shape}; name a block or a resnet"
+            )
 
 
 def _noised(backbone: Backbone, latents: Tensor, timesteps: Sequence[int], seed: int) -> Iterator[tuple[int, Tensor]]:

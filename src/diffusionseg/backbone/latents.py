@@ -46,7 +46,8 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
     pixels = images.to(_weight(vae)) * 2 - 1
     mean = _at_least_float32(vae.encode(pixels).latent_dist.mean)
     offset, scale = _affine(vae, mean)
-    return (mean - offset) * scale
+    # A VAE that computes channels-last gives its results so; they should not depend on how it computes.
+    return ((mean - offset) * scale).contiguous()
 
 
 @torch.no_grad()
@@ -58,7 +59,7 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     pixels = _at_least_float32(vae.decode((latents / scale + offset).to(weight)).sample)
     # An overflow is no number, not white.
     pixels = pixels.masked_fill(pixels.isinf(), float("nan"))
-    return (pixels / 2 + 0.5).clamp(0, 1)
+    return (pixels / 2 + 0.5).clamp(0, 1).contiguous()
 
 
 def _weight(vae: Any) -> Tensor:

@@ -146,7 +146,7 @@ class Backbone:
         # SDXL's VAE overflows to NaN in float16, and its configuration says so.
         widen = self.dtype == torch.float16 and bool(getattr(self.vae.config, "force_upcast", False))
         number_format = torch.float32 if widen else self.dtype
-        # On a CPU its convolutions, of few channels, are a fifth faster so; the U-Net's of many channels are slower.
+        # On a CPU its convolutions over many pixels are a fifth faster so; those of a large U-Net are not.
         order = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
         nn.Module.to(self.vae, device=self.device, dtype=number_format, memory_format=order)  # type: ignore[call-overload]
         self._empty = None

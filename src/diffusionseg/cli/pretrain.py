@@ -56,7 +56,7 @@ def pretrain(
     ] = False,
     larger_every: Annotated[int, typer.Option(help="Every how many steps one is of a larger size.")] = 3,
     balance: Annotated[
-        float, typer.Option(help="0: draw each photograph as often as any other; 1: each class as often as any other.")
+        float, typer.Option(help="0: draw each square as often as any other; 1: each class as often as any other.")
     ] = 0.0,
     steps: Annotated[int, typer.Option(help="Optimiser steps of the generator.")] = 10_000,
     autoencoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the autoencoder.")] = 2500,

@@ -25,7 +25,7 @@ class PretrainConfig:
     batch_size: int = 48
     """Photographs in a step, of `image_size`."""
     balance: float = 0.0
-    """Photographs of a class of n are drawn in proportion to n^(1 − balance): 0 (each photograph as often as any other,
+    """Squares of a class of n are drawn in proportion to n^(1 − balance): 0 (each square as often as any other,
     in epochs) to 1 (each class as often as any other)."""
     learning_rate: float = 5e-4
     """Peak of the cosine schedule."""

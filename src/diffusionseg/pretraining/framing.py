@@ -10,6 +10,8 @@ SHARES = (1.0, 0.75)
 """Of the square's side, the longer sides of a photograph that is shown whole."""
 CALM = 8.0
 """Mean difference of neighbouring pixels, of 255, up to which an edge can be continued without showing."""
+FRAME_SIDE = 512
+"""Pixels of the longer side at which a frame is looked for."""
 FRAME_TOLERANCE = 24
 """Difference, of 255, up to which a pixel has the colour of a frame."""
 
@@ -47,6 +49,9 @@ def _continued(image: Image.Image, size: int, share: float) -> NDArray[np.uint8]
 
 def _is_framed(image: Image.Image) -> bool:
     """Whether a rectangle of other colours lies in one colour, as a photograph on a page does."""
+    if max(image.size) > FRAME_SIDE:
+        image = image.copy()
+        image.thumbnail((FRAME_SIDE, FRAME_SIDE), Image.Resampling.BOX)
     pixels = np.asarray(image).astype(np.int16)
     ring = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     other = np.abs(pixels - np.median(ring, axis=0)).max(-1) > FRAME_TOLERANCE

@@ -14,7 +14,7 @@ from PIL import Image
 from diffusionseg.data import ImageBoxes, LayoutError, ObjectBox, read_boxes, read_image
 from diffusionseg.evaluation.corloc import box_area
 from diffusionseg.prediction.squeeze import squeeze
-from diffusionseg.pretraining.framing import square
+from diffusionseg.pretraining.framing import square, squares
 from diffusionseg.pretraining.judge_config import JudgeConfig
 from diffusionseg.pretraining.photos import Photos
 
@@ -29,7 +29,7 @@ class JudgedPhotos:
     images: NDArray[np.uint8]
     """(N, S, S, 3) RGB, whole photographs, squeezed."""
     squares: NDArray[np.uint8]
-    """(N, S, S, 3) RGB, cropped as photographs are for training."""
+    """(N, S, S, 3) RGB, their centres, as photographs are cropped for training unless they are zoomed out."""
     names: tuple[str, ...]
     """(N) class of each."""
     boxes: tuple[tuple[Box, ...], ...]
@@ -66,21 +66,22 @@ def read_judged_photos(directory: Path, photos: Photos, config: JudgeConfig | No
     folder = directory / "images" if (directory / "images").is_dir() else directory
     size = photos.images.shape[1]
     trained = {hashlib.sha256(image.tobytes()).digest() for image in photos.images}
-    images, squares, names, boxes, left_out = [], [], [], [], []
+    images, centres, names, boxes, left_out = [], [], [], [], []
     for one in (usable[i * len(usable) // count] for i in range(count)):
         image = _read(one, folder, path)
-        cropped = square(image, size)
-        if hashlib.sha256(cropped.tobytes()).digest() in trained:
+        centre = square(image, size)
+        forms = [centre, *squares(image, size, zoom_out=True)]
+        if any(hashlib.sha256(form.tobytes()).digest() in trained for form in forms):
             left_out.append(one.image)
             continue
         name = max((o for o in one.objects if o.name in known), key=lambda o: box_area(o.box)).name
         images.append(squeeze(np.asarray(image), size))
-        squares.append(cropped)
+        centres.append(centre)
         names.append(name)
         boxes.append(tuple(_scaled(o, one, size) for o in one.objects if o.name == name))
     if not images:
         raise ValueError(f"--judge {directory}: all of its photographs are trained on ({_some(left_out)})")
-    return JudgedPhotos(np.stack(images), np.stack(squares), tuple(names), tuple(boxes), tuple(left_out), config)
+    return JudgedPhotos(np.stack(images), np.stack(centres), tuple(names), tuple(boxes), tuple(left_out), config)
 
 
 def _read(one: ImageBoxes, folder: Path, annotation: Path) -> Image.Image:
