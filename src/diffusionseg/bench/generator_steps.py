@@ -10,7 +10,7 @@ from diffusionseg.backbone import AttentionTap, Backbone
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.sampling import cut_row, draft, synthesize_group
 
-NAME, PROMPT = "goldfish", "a photo of a goldfish"
+NAME, PROMPT = "sunflower", "a photo of a sunflower"
 
 
 def unet_rows(config: SynthesisConfig) -> int:

@@ -33,7 +33,7 @@ def synthesise_tab(held: Held) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             classes = gr.Textbox(
-                "goldfish, sunflower", label="Classes, separated by commas", info=_known(held), elem_id="classes"
+                "starfish, sunflower", label="Classes, separated by commas", info=_known(held), elem_id="classes"
             )
             model = gr.Radio(names, value=names[0], label="Generator of", visible=len(names) > 1)
             count = gr.Slider(1, min(MOST, held.config.max_count), 4, step=1, label="Images", elem_id="count")
