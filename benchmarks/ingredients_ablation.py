@@ -24,13 +24,13 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from attention_ablation import SHARE, table
+from annotated import PROMPTS_HELP, SHARE, Annotated, annotated_photos, located, table
 from decoder_ablation import baseline
 from decoder_ablation import row as saliency_row
 from PIL import Image
@@ -46,9 +46,8 @@ from diffusionseg.attentioncut import (
 from diffusionseg.attentioncut.aggregate import finest_grid
 from diffusionseg.backbone import AttentionMaps, Backbone
 from diffusionseg.backbone.threads import available_cores, side_by_side
-from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_boxes, read_image, read_json_object
+from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_image, read_json_object
 from diffusionseg.evaluation import SaliencyAccumulator
-from diffusionseg.evaluation.corloc import box_area, box_iou
 from diffusionseg.exploitation import DiffusionSeg, FeatureConfig, TrainConfig, train
 from diffusionseg.exploitation.identity import describe_pairs
 from diffusionseg.masks import mask_boxes, refine
@@ -66,6 +65,7 @@ VARIANTS = {
     "+ spread once along self-attention": {"smoothness": 0.0, "propagate": 1},
     "+ min-cut along self-attention, at any distance": {"sigma": 1e6},
     "+ edges that fade with distance (AttentionCut, default)": {},
+    "AttentionCut, smoothness 1": {"smoothness": 1.0},
     "AttentionCut, sides never swapped": {"swap_rim": 1.0},
     "AttentionCut, cross-attention spread once before": {"propagate": 1},
 }
@@ -90,25 +90,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600, help="training steps of each decoder")
     parser.add_argument("--timesteps", default="50", help="that the decoders read, separated by commas")
     parser.add_argument("--layers", help="that the decoders read, separated by commas; default all up blocks")
-    parser.add_argument(
-        "--prompts",
-        help="classes of --boxes-dir to prompt for, separated by commas, each CLASS or CLASS=NAME that the generator "
-        "knows; default the names it knows",
-    )
+    parser.add_argument("--prompts", help=PROMPTS_HELP)
     parser.add_argument("--limit", type=int, help="only the first photographs of either set")
     args = parser.parse_args()
     backbone = Backbone.from_pretrained(args.model)
     names = class_names(args.classes.read_text().splitlines()) if args.classes else mini.class_names()
     photos = find_pairs(args.photos)[: args.limit]
-    prompts = {name: name for name in names}
-    if args.prompts:
-        entries = [entry.strip().split("=") * 2 for entry in args.prompts.split(",")]
-        prompts = {entry[0]: entry[1] for entry in entries}
-    annotated = annotated_photos(args.boxes_dir, prompts)[: args.limit]
-    if args.prompts and (unknown := set(prompts) - {item.name for item in annotated}):
-        parser.error(f"--prompts: {args.boxes_dir} has no photograph of {', '.join(sorted(unknown))}")
-    if not annotated:
-        parser.error(f"--boxes-dir {args.boxes_dir}: no object of {', '.join(prompts)}")
+    annotated = annotated_photos(args.boxes_dir, args.prompts, names)[: args.limit]
 
     read = read_annotated(backbone, annotated, args.out / "annotated")
     drawn = draw(backbone, names, args.places, args.seed, args.out / "drawn")
@@ -169,34 +157,6 @@ def on_all_cores(
         for number, result in enumerate(pool.map(one, items), 1):
             print(f"\r{what} {number}/{len(items)}", end="\n" if number == len(items) else "", flush=True)
             yield result
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """A photograph with the boxes of all its objects of one class, which its largest object has."""
-
-    path: Path
-    name: str
-    prompt: str
-    size: tuple[int, int]
-    boxes: tuple[tuple[float, float, float, float], ...]
-
-    @property
-    def middling(self) -> bool:
-        """Whether its largest object is of middling size."""
-        return SHARE[0] <= max(map(box_area, self.boxes)) / (self.size[0] * self.size[1]) <= SHARE[1]
-
-
-def annotated_photos(folder: Path, prompts: dict[str, str]) -> list[Annotated]:
-    """Photographs with an object of one of the classes that can be prompted for."""
-    found = []
-    for item in read_boxes(folder / "boxes.jsonl"):
-        if known := [thing for thing in item.objects if thing.name in prompts]:
-            name = max(known, key=lambda thing: box_area(thing.box)).name
-            boxes = tuple(thing.box for thing in known if thing.name == name)
-            size = item.width, item.height
-            found.append(Annotated(folder / "images" / item.image, name, prompts[name], size, boxes))
-    return found
 
 
 def read_annotated(backbone: Backbone, items: Sequence[Annotated], folder: Path) -> list[Path]:
@@ -276,19 +236,6 @@ def largest_box(result: AttentionCutResult) -> tuple[int, int, int, int] | None:
     """Box of the largest part of a cut."""
     boxes, _ = mask_boxes(result.pseudo_mask == 255)
     return boxes[0] if boxes else None
-
-
-def located(name: str, items: Sequence[Annotated], boxes: Sequence[Any]) -> dict[str, Any]:
-    """CorLoc of one variant, over all photographs and over those whose largest object is of middling size."""
-    pairs = zip(items, boxes, strict=True)
-    hits = np.array([box is not None and any(box_iou(box, b) >= 0.5 for b in item.boxes) for item, box in pairs])
-    middling = np.array([item.middling for item in items])
-    first = np.arange(len(hits)) % 2 == 0
-    row: dict[str, Any] = {"variant": name}
-    for half, chosen in (("choose", first), ("report", ~first)):
-        for kind, of_kind in (("all", chosen), ("5-60", chosen & middling)):
-            row[f"CorLoc {half} {kind}"] = float(hits[of_kind].mean()) if of_kind.any() else ""
-    return row
 
 
 def judged(
