@@ -3,7 +3,7 @@
     python benchmarks/speed.py --photos ECSSD/images --out runs/speed
 
 runs `synthesis_speed.py`, `prediction_speed.py`, `attention_cut.py`, `student.py`, `cold_start.py` and
-`diffusionseg bench` one after the other, each of which measures its sides in turn: a quarter of an hour on two cores,
+`diffusionseg bench` one after the other, each of which measures its sides in turn: five to fifteen minutes on two cores,
 beside which nothing else should run. Their values are kept in `OUT/*.json`; the same command again runs only what is
 missing and draws `OUT/speed.md` and `OUT/speed.png` anew.
 """
@@ -32,7 +32,7 @@ def commands(photos: Path, more: bool) -> dict[str, list[str]]:
     """By name of what they measure: scripts with their options."""
     instances = ["--random", "1000", "--real", "200"] if more else ["--random", "40", "--real", "20"]
     return {
-        "synthesis": ["synthesis_speed.py"],
+        "synthesis": ["synthesis_speed.py", "--rounds", "15"],
         "prediction": ["prediction_speed.py", "--weights", "mini"],
         "cut": ["attention_cut.py", *instances, "--peers", "10", "--no-pymaxflow"],
         "student": ["student.py", "--photos", str(photos), "--rounds", "3"],
