@@ -3,9 +3,9 @@
     python benchmarks/speed.py --photos ECSSD/images --out runs/speed
 
 runs `synthesis_speed.py`, `prediction_speed.py`, `attention_cut.py`, `student.py`, `cold_start.py` and
-`diffusionseg bench` one after the other, each of which measures its sides in turn: five to fifteen minutes on two cores,
-beside which nothing else should run. Their values are kept in `OUT/*.json`; the same command again runs only what is
-missing and draws `OUT/speed.md` and `OUT/speed.png` anew.
+`diffusionseg bench` one after the other, each of which measures its sides in turn: five to fifteen minutes on two
+cores, beside which nothing else should run. Their values are kept in `OUT/*.json`; the same command again runs only
+what is missing and draws `OUT/speed.md` and `OUT/speed.png` anew.
 """
 
 from __future__ import annotations
