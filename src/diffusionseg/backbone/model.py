@@ -15,7 +15,7 @@ from diffusionseg.backbone import features as _features
 from diffusionseg.backbone import fingerprint as _fingerprint
 from diffusionseg.backbone import latents as _latents
 from diffusionseg.backbone.conditioning import Conditioning
-from diffusionseg.backbone.device import resolve_device, resolve_dtype
+from diffusionseg.backbone.device import place_convolutions, resolve_device, resolve_dtype
 from diffusionseg.backbone.loading import configuration_errors_named, load_components
 from diffusionseg.backbone.micro_conditioning import added_conditions, guidance_embedding
 from diffusionseg.backbone.saving import save_components
@@ -145,10 +145,7 @@ class Backbone:
             nn.Module.to(module, device=self.device, dtype=self.dtype)
         # SDXL's VAE overflows to NaN in float16, and its configuration says so.
         widen = self.dtype == torch.float16 and bool(getattr(self.vae.config, "force_upcast", False))
-        number_format = torch.float32 if widen else self.dtype
-        # On a CPU its convolutions over many pixels are a fifth faster so; those of a large U-Net are not.
-        order = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
-        nn.Module.to(self.vae, device=self.device, dtype=number_format, memory_format=order)  # type: ignore[call-overload]
+        place_convolutions(self.vae, self.device, torch.float32 if widen else self.dtype)
         self._empty = None
         return self
 
