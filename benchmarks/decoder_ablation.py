@@ -37,6 +37,13 @@ VARIANTS = {
     "timestep 50, first block instead of the last": {
         "features": {"timesteps": (50,), "layers": ("down_blocks.0.attentions.0", "up_blocks.0", "up_blocks.1")}
     },
+    "timestep 50, first block instead of the last, twice the size": {
+        "features": {
+            "timesteps": (50,),
+            "layers": ("down_blocks.0.attentions.0", "up_blocks.0", "up_blocks.1"),
+            "scale": 2,
+        }
+    },
     "inversion, timestep 50, first block instead of the last": {
         "features": {
             "mode": "inversion",

@@ -9,8 +9,8 @@ from diffusionseg.backbone.architectures import FULL_SIZE
 from diffusionseg.backbone.random_models import full_size_backbone
 
 
-def load(model: str) -> Backbone:
-    """`mini`, a folder, a hub id, or a family of full size with random weights (`sd15`), in float32 on the CPU."""
+def load(model: str, dtype: torch.dtype = torch.float32) -> Backbone:
+    """`mini`, a folder, a hub id, or a family of full size with random weights (`sd15`), on the CPU."""
     if model in FULL_SIZE:
-        return full_size_backbone(model, torch.float32)
-    return Backbone.from_pretrained(model, device="cpu", dtype="float32")
+        return full_size_backbone(model, dtype)
+    return Backbone.from_pretrained(model, device="cpu", dtype=dtype)

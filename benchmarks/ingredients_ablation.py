@@ -99,7 +99,7 @@ def main() -> None:
     annotated = annotated_photos(args.boxes_dir, args.prompts, names)[: args.limit]
 
     read = read_annotated(backbone, annotated, args.out / "annotated")
-    drawn = draw(backbone, names, args.places, args.seed, args.out / "drawn")
+    drawn = draw(backbone, names, args.places, args.seed, SYNTHESIS, args.out / "drawn")
     passed = {name: good_pairs(drawn, changes) for name, changes in VARIANTS.items()}
     # A row without any pair gets no decoder.
     count = args.pairs or min(filter(None, map(len, passed.values())), default=0)
@@ -174,16 +174,18 @@ def read_annotated(backbone: Backbone, items: Sequence[Annotated], folder: Path)
     return list(files)
 
 
-def draw(backbone: Backbone, names: Sequence[str], places: int, seed: int, folder: Path) -> list[Path]:
+def draw(
+    backbone: Backbone, names: Sequence[str], places: int, seed: int, config: SynthesisConfig, folder: Path
+) -> list[Path]:
     """Files with the first image of each place of a synthetic set and the attention it was drawn with."""
-    check_request(backbone, names, SYNTHESIS)
-    made_with = {key: value for key, value in to_json(SYNTHESIS).items() if key not in ("cut", "gate", "attempts")}
+    check_request(backbone, names, config)
+    made_with = {key: value for key, value in to_json(config).items() if key not in ("cut", "gate", "attempts")}
     claim(folder, {"generator": backbone.fingerprint, "classes": names, "seed": seed, "config": made_with})
     files = {folder / f"{index:06d}.npz": index for index in range(places)}
 
     def work(replica: Backbone, path: Path) -> None:
         one = draft(seed, files[path], 0, assign_class(files[path], names))
-        _, images, maps = draw_group(replica, [one], SYNTHESIS)
+        _, images, maps = draw_group(replica, [one], config)
         save(path, images[0], maps)
 
     list(on_all_cores(backbone, "images drawn", work, [path for path in files if not path.exists()]))

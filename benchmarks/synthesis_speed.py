@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=25, help="a divisor of 1000")
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--image-size", type=int)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--threads", type=int, default=1)
@@ -148,7 +149,7 @@ def main() -> None:
         run(args, args.memory_of)
         return
     peaks = {name: memory_of(name) for name in names}
-    backbone = load(args.model)
+    backbone = load(args.model, getattr(torch, args.dtype))
     found = sides(backbone, settings(args))
     pictures: dict[str, np.ndarray] = {}
     with torch.no_grad():
@@ -174,7 +175,7 @@ def settings(args: argparse.Namespace) -> SynthesisConfig:
 def run(args: argparse.Namespace, name: str) -> None:
     """Draw one image by one side; the peak of memory goes to the standard output, in bytes."""
     with torch.no_grad():
-        sides(load(args.model), settings(args))[name](0)
+        sides(load(args.model, getattr(torch, args.dtype)), settings(args))[name](0)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
@@ -186,7 +187,8 @@ def memory_of(name: str) -> int:
 
 def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, int], difference: float) -> None:
     first = next(iter(times))
-    what = f"an image of {args.model}, {args.steps} steps, {args.threads} thread{'s' * (args.threads > 1)}"
+    how = "" if args.dtype == "float32" else f" {args.dtype},"
+    what = f"an image of {args.model},{how} {args.steps} steps, {args.threads} thread{'s' * (args.threads > 1)}"
     if args.json:
         seconds = {name: timing.seconds for name, timing in times.items()}
         memory = {name: [peak / 1e6] for name, peak in peaks.items()}
@@ -197,7 +199,9 @@ def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, 
                 Table(f"Peak memory of drawing {what}", "MB", memory, first, {"ours": 1.10}),
             ],
         )
-    print(f"{args.model}, {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} rounds")
+    print(
+        f"{args.model},{how} {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} rounds"
+    )
     print(f"\n| side | seconds an image | times {first} | peak, MB | times {first} |\n|---|---|---|---|---|")
     for name, timing in times.items():
         ratio, peak = timing.times(times[first]), peaks[name] / peaks[first]

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,3 +118,35 @@ def test_a_full_disk_fails_shards_by_name_and_the_next_run_makes_them(backbone, 
     assert [p.name for p in (tmp_path / "set").iterdir()] == ["manifest.json"]
     synthesize_set(backbone, NAMES, tmp_path / "set", **options)
     assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+
+
+def test_an_accelerator_draws_while_the_last_images_are_cut(backbone, expected, monkeypatch):
+    real_draw, real_pair = places.draw_group, places.make_pair
+    drawing, alone, drawn = threading.Semaphore(1), [], [threading.Event() for _ in range(4)]
+
+    class Accelerated:
+        """Computes where the generator is, and says otherwise."""
+
+        device = SimpleNamespace(type="cuda")
+
+        def __getattr__(self, name):
+            return getattr(backbone, name)
+
+    def draw(replica, drafts, config):
+        alone.append(drawing.acquire(blocking=False))
+        try:
+            return real_draw(replica, drafts, config)
+        finally:
+            drawing.release()
+            drawn[drafts[0].index].set()
+
+    def pair(one, *arguments):
+        # No cut ends before the next image is there.
+        assert one.index == 3 or drawn[one.index + 1].wait(30)
+        return real_pair(one, *arguments)
+
+    monkeypatch.setattr(places, "draw_group", draw)
+    monkeypatch.setattr(places, "make_pair", pair)
+    made = fill_places(Accelerated(), NAMES, range(4), 3, CONFIG)
+    assert [p.pair.encoded() for p in made] == expected
+    assert alone == [True] * 4

@@ -7,10 +7,11 @@ from diffusionseg.backbone.conditioning import Conditioning
 from diffusionseg.backbone.device import computes_bfloat16, resolve_device, resolve_dtype
 from diffusionseg.backbone.errors import BackboneLoadError, DeviceUnavailableError
 from diffusionseg.backbone.feature_tap import FeatureTap
-from diffusionseg.backbone.inversion import invert, sample
+from diffusionseg.backbone.inversion import SOLVERS, Solver, invert, sample
 from diffusionseg.backbone.model import Backbone
 
 __all__ = [
+    "SOLVERS",
     "AttentionLayer",
     "AttentionMaps",
     "AttentionTap",
@@ -19,6 +20,7 @@ __all__ = [
     "Conditioning",
     "DeviceUnavailableError",
     "FeatureTap",
+    "Solver",
     "attention_layers",
     "computes_bfloat16",
     "invert",

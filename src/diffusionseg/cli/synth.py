@@ -21,7 +21,10 @@ def synth(
     model: options.Model = "mini",
     count: Annotated[int, typer.Option(min=1, help="Places of the set; classes take them in turn.")] = 24,
     seed: options.Seed = 0,
-    steps: Annotated[int | None, typer.Option(help="DDIM steps, 1 to 1000.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the solver, 1 to 1000.")] = None,
+    solver: Annotated[
+        str | None, typer.Option(help="ddim, or dpm++ (DPM-Solver++ of second order), which needs fewer steps.")
+    ] = None,
     guidance: Annotated[float | None, typer.Option(help="Classifier-free guidance, 1 (none) to 20.")] = None,
     template: Annotated[
         list[str] | None, typer.Option(help="Prompt template with {name} and perhaps {article}; repeatable.")
@@ -74,6 +77,7 @@ def synth(
 
         given: dict[str, Any] = {
             "steps": steps,
+            "solver": solver,
             "guidance": guidance,
             "templates": tuple(template) if template else None,
             "image_size": image_size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from diffusionseg.attentioncut import AttentionCutConfig
+from diffusionseg.backbone import SOLVERS, Solver
 from diffusionseg.synthesis.gate import GateConfig
 from diffusionseg.synthesis.prompts import TEMPLATES, check_template
 
@@ -14,7 +15,9 @@ class SynthesisConfig:
     """How one image–mask pair is made. Part of a synthetic set's identity: two sets differ where any of it differs."""
 
     steps: int = 24
-    """DDIM steps, 1 to 1000. Few-step distilled models need 1 to 8."""
+    """Steps of the solver, 1 to 1000. Few-step distilled models need 1 to 8."""
+    solver: Solver = "ddim"
+    """"ddim", or "dpm++", DPM-Solver++(2M)."""
     guidance: float = 3.0
     """Classifier-free guidance scale, 1 (none) to 20. At 1 the unconditional half is not computed."""
     negative_prompt: str = ""
@@ -47,6 +50,8 @@ class SynthesisConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 1000:
             raise ValueError(f"--steps must be in 1 … 1000, got {self.steps}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"--solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
         if not 1 <= self.guidance <= 20:
             raise ValueError(f"--guidance must be in 1 … 20, got {self.guidance}")
         if not self.templates:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from threading import Lock
 
 from diffusionseg.backbone import Backbone
 from diffusionseg.backbone.threads import available_cores, side_by_side
@@ -15,7 +17,7 @@ from diffusionseg.synthesis.config import SynthesisConfig
 from diffusionseg.synthesis.gate import reject_reason
 from diffusionseg.synthesis.pair import SyntheticPair
 from diffusionseg.synthesis.prompts import assign_class
-from diffusionseg.synthesis.sampling import check_request, draft, synthesize_group
+from diffusionseg.synthesis.sampling import check_request, draft, draw_group, make_pair
 
 
 @dataclass
@@ -63,7 +65,8 @@ def fill_places(
     On a CPU each U-Net call runs on a single core and several calls run side by side, on `cores` cores or on all: sums
     then do not depend on their number, and small models get faster; memory grows with the cores, and `batch_size=1`
     keeps it to one call.
-    Elsewhere calls run one after the other. Where memory runs out, half as many run side by side from then on. Raises
+    Elsewhere calls run one after the other, and while the device draws the next images the last ones are cut. Where memory
+    runs out, half as many run side by side from then on. Raises
     OutOfMemory, saying what makes another set that needs less, where a single one is too many.
     """
     check_request(backbone, class_names, config)
@@ -73,12 +76,15 @@ def fill_places(
     in_flight = max(1, (batch_size or 2 * cores) // config.call_size)
     room = Room(min(in_flight, cores, len(groups)) if on_cpu else 1, "U-Net calls", _remedy(config))
 
+    turn = nullcontext() if on_cpu else Lock()
+
     def fill(replica: Backbone, group: list[int]) -> list[Place]:
-        return _fill_group(replica, class_names, group, seed, config)
+        return _fill_group(replica, class_names, group, seed, config, turn)
 
     while groups:
-        workers = min(room.most, len(groups))
+        calls = min(room.most, len(groups))
         try:
+            workers = calls if on_cpu else calls + 1
             for places in _side_by_side(backbone, fill, groups.copy(), workers, in_flight, on_cpu):
                 groups.popleft()
                 yield from places
@@ -88,7 +94,7 @@ def fill_places(
                 raise
         # What was in flight is made once more, and comes out the same.
         give_back()
-        room.shrink(workers)
+        room.shrink(calls)
 
 
 def _remedy(config: SynthesisConfig) -> str:
@@ -142,15 +148,24 @@ def _call_groups(indices: range, call_size: int) -> list[list[int]]:
 
 
 def _fill_group(
-    backbone: Backbone, class_names: Sequence[str], group: list[int], seed: int, config: SynthesisConfig
+    backbone: Backbone,
+    class_names: Sequence[str],
+    group: list[int],
+    seed: int,
+    config: SynthesisConfig,
+    turn: AbstractContextManager[object],
 ) -> list[Place]:
+    """All attempts at places that share a U-Net call; what the device does, it does in its `turn`."""
     places = {index: Place(index) for index in group}
     for attempt in range(config.attempts):
         open_places = [i for i, place in places.items() if place.pair is None]
         if not open_places:
             break
         drafts = [draft(seed, i, attempt, assign_class(i, class_names)) for i in open_places]
-        for pair in synthesize_group(backbone, drafts, config):
+        with turn:
+            prompts, images, maps = draw_group(backbone, drafts, config)
+        for row, one in enumerate(drafts):
+            pair = make_pair(one, prompts[row], images[row], maps, row, config)
             reason = reject_reason(pair.quality, config.gate)
             if reason is None:
                 places[pair.index].pair = pair

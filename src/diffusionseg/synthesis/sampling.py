@@ -155,7 +155,7 @@ def _noises(seed: int, backbone: Backbone, side: int, count: int) -> Tensor:
 def _denoise(
     backbone: Backbone, noise: Tensor, conditioning: Conditioning, config: SynthesisConfig, apart: bool
 ) -> tuple[Tensor, list[Reading]]:
-    """Guided DDIM sampling (Ho & Salimans 2022, eq. 6); returns clean latents and the attention that was read."""
+    """Guided sampling (Ho & Salimans 2022, eq. 6); returns clean latents and the attention that was read."""
     timesteps = timestep_schedule(config.steps, train_steps=len(backbone.alphas_cumprod))
     groups = _thirds(timesteps) if apart else [_window(timesteps, config)]
     count = len(noise)
@@ -178,7 +178,8 @@ def _denoise(
     with ExitStack() as entered:
         for tap in taps:
             entered.enter_context(tap)
-        *_, (_, clean) = sample(backbone, noise.to(backbone.device), both, timesteps, predict=predict)
+        start = noise.to(backbone.device)
+        *_, (_, clean) = sample(backbone, start, both, timesteps, solver=config.solver, predict=predict)
     return clean, [Reading(tuple(g), False, tap.maps()) for g, tap in zip(groups, taps, strict=True)]
 
 

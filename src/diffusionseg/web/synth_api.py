@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, Len
 from fastapi import FastAPI, Response
 from fastapi.concurrency import run_in_threadpool
 
+from diffusionseg.backbone import Solver
 from diffusionseg.synthesis import SynthesisConfig, class_names
 from diffusionseg.web.body import Refused
 from diffusionseg.web.config import ServeConfig
@@ -47,7 +48,9 @@ class Synth:
     seed: Annotated[int, Ge(0), Le(2**53 - 1)] = 0
     """Seed of all randomness."""
     steps: Annotated[int | None, Ge(1), Le(100)] = None
-    """DDIM steps; null is the default of `diffusionseg synth`."""
+    """Steps of the solver; null is the default of `diffusionseg synth`."""
+    solver: Solver | None = None
+    """How it steps; null is the default."""
     guidance: Annotated[float | None, Ge(1), Le(20)] = None
     """Classifier-free guidance; null is the default."""
     attempts: Annotated[int | None, Ge(1), Le(20)] = None
@@ -112,7 +115,12 @@ def add_synth(
 
 
 def _settings(settings: SynthesisConfig, body: Synth) -> SynthesisConfig:
-    given: dict[str, Any] = {"steps": body.steps, "guidance": body.guidance, "attempts": body.attempts}
+    given: dict[str, Any] = {
+        "steps": body.steps,
+        "solver": body.solver,
+        "guidance": body.guidance,
+        "attempts": body.attempts,
+    }
     if body.max_border is not None:
         given["gate"] = replace(settings.gate, max_border=body.max_border)
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
