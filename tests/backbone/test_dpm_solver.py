@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import sqrt
 
 import pytest
@@ -64,7 +65,7 @@ def test_sampling_is_diffusers(kind, steps, saved, noise):
     theirs = start
     for t in scheduler.timesteps:
         theirs = scheduler.step(backbone.denoise(theirs, int(t), prompt), t, theirs).prev_sample
-    *others, (_, mine) = sample(backbone, start, prompt, schedule, solver="dpm++")
+    *_, (_, mine) = sample(backbone, start, prompt, schedule, solver="dpm++")
     torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)
     if steps > 2:
         *_, (_, ddim) = sample(backbone, start, prompt, schedule)
@@ -88,7 +89,7 @@ def test_nearer_to_the_equations_answer_than_ddim():
     found = {}
     for solver in ("ddim", "dpm++"):
         x, before = start, None
-        for level, below in zip(rates, rates[1:], strict=False):
+        for level, below in pairwise(rates):
             now = Estimate(guess(x, level), level)
             x = dpm_solver_step(x, now, before if solver == "dpm++" else None, below)
             before = now

@@ -168,12 +168,13 @@ def test_without_the_packages_that_write_it_nothing_is_trained(pairs, tmp_path, 
 
 
 def test_the_verb_makes_a_student_that_predicts(cli, stored, photos, tmp_path):
-    made = cli(f"distill {stored} --out s --side 32 --steps 2 --batch-size 2 --json", cwd=tmp_path)
+    made = cli(f"distill {stored} --out s --side 32 --steps 2 --batch-size 2 --autocast bf16 --json", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["steps"] == 2
     described = json.loads((tmp_path / "s" / "config.json").read_text())
     assert described["predict"]["cut"]["prior"] == 0.25  # As its teacher's.
     assert (described["predict"]["flip"], described["predict"]["margins"]) == (True, [0, 0.15])
+    assert described["training"]["dtype"] == "bf16"
     done = cli(f"predict {photos} --weights s --out p --json --refine guided", cwd=tmp_path)
     assert done.returncode == 1
     assert json.loads(done.stdout)["predicted"] == 5

@@ -38,6 +38,7 @@ def distill(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    autocast: options.Autocast = "auto",
     log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
@@ -59,6 +60,7 @@ def distill(
             learning_rate=learning_rate,
             save_every=save_every,
             seed=seed,
+            dtype=autocast,  # type: ignore[arg-type]
         )
         settings = replace(given, training=training)
         samples = StoredPairs(pairs, cache or out / "cache")

@@ -49,7 +49,7 @@ def train(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
-    autocast: Annotated[str, typer.Option(help="Number format of the decoder: auto, fp32, bf16 or fp16.")] = "auto",
+    autocast: options.Autocast = "auto",
     log: options.Log = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,

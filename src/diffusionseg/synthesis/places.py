@@ -65,9 +65,9 @@ def fill_places(
     On a CPU each U-Net call runs on a single core and several calls run side by side, on `cores` cores or on all: sums
     then do not depend on their number, and small models get faster; memory grows with the cores, and `batch_size=1`
     keeps it to one call.
-    Elsewhere calls run one after the other, and while the device draws the next images the last ones are cut. Where memory
-    runs out, half as many run side by side from then on. Raises
-    OutOfMemory, saying what makes another set that needs less, where a single one is too many.
+    Elsewhere calls run one after the other, and the images of one are cut while the next is drawn. Where memory runs
+    out, half as many run side by side from then on. Raises OutOfMemory, saying what makes another set that needs less,
+    where a single one is too many.
     """
     check_request(backbone, class_names, config)
     groups = deque(_call_groups(indices, config.call_size))
