@@ -199,9 +199,8 @@ def report(args: argparse.Namespace, times: dict[str, Timing], peaks: dict[str, 
                 Table(f"Peak memory of drawing {what}", "MB", memory, first, {"ours": 1.10}),
             ],
         )
-    print(
-        f"{args.model},{how} {args.steps} steps, guidance {args.guidance:g}, {args.threads} threads, {args.rounds} rounds"
-    )
+    taken = f"{args.threads} threads, {args.rounds} rounds"
+    print(f"{args.model},{how} {args.steps} steps, guidance {args.guidance:g}, {taken}")
     print(f"\n| side | seconds an image | times {first} | peak, MB | times {first} |\n|---|---|---|---|---|")
     for name, timing in times.items():
         ratio, peak = timing.times(times[first]), peaks[name] / peaks[first]
