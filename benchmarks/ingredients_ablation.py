@@ -123,17 +123,34 @@ def main() -> None:
         "seeds": args.seeds,
     }
     write(args.out, facts, rows)
+    judge_decoders(backbone, passed, rows[1:], count, features, photos, args, lambda: write(args.out, facts, rows))
+
+
+def judge_decoders(
+    backbone: Backbone,
+    passed: dict[str, list],
+    rows: list[dict[str, Any]],
+    count: int,
+    features: FeatureConfig,
+    photos: list,
+    args: argparse.Namespace,
+    keep: Callable[[], None],
+) -> None:
+    """Add to each row what decoders find that are trained on `count` of its pairs, one for each of `args.seeds`.
+
+    `keep` is called after each of them. A row without any pair gets none.
+    """
     found: dict[str, list[dict[str, float]]] = {}
     for seed in range(args.seeds):
         config = TrainConfig(steps=args.steps, views=2, seed=seed)
-        for row, pairs in zip(rows[1:], passed.values(), strict=True):
+        for row, (name, pairs) in zip(rows, passed.items(), strict=True):
             if pairs:
                 order = np.random.default_rng(seed).permutation(len(pairs))[:count]
-                folder = args.out / "decoders" / f"{slug(row['variant'])}-{count}-{seed}"
-                some = found.setdefault(row["variant"], [])
+                folder = args.out / "decoders" / f"{slug(name)}-{count}-{seed}"
+                some = found.setdefault(name, [])
                 some.append(judged(backbone, [pairs[i] for i in order], features, config, photos, folder))
                 row |= {key: mean_and_deviation([one[key] for one in some]) for key in some[0]}
-                write(args.out, facts, rows)
+                keep()
 
 
 def on_all_cores(

@@ -17,15 +17,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from annotated import table
-from ingredients_ablation import SYNTHESIS, claim, good_pairs, judged, mean_and_deviation, on_all_cores, save, slug
+from ingredients_ablation import SYNTHESIS, claim, good_pairs, judge_decoders, on_all_cores, save, slug
 
 from diffusionseg import mini
 from diffusionseg.backbone import Backbone
 from diffusionseg.bench.generator_steps import unet_rows
 from diffusionseg.data import atomic_write, find_pairs, json_bytes, read_json_object
-from diffusionseg.exploitation import FeatureConfig, TrainConfig
+from diffusionseg.exploitation import FeatureConfig
 from diffusionseg.prediction.settings import to_json
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.prompts import assign_class, class_names
@@ -77,17 +76,7 @@ def main() -> None:
         "seeds": args.seeds,
     }
     write(args.out, facts, rows)
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(args.seeds):
-        config = TrainConfig(steps=args.steps, views=2, seed=seed)
-        for row, (name, pairs) in zip(rows, passed.items(), strict=True):
-            if pairs:
-                order = np.random.default_rng(seed).permutation(len(pairs))[:count]
-                folder = args.out / "decoders" / f"{slug(name)}-{count}-{seed}"
-                some = found.setdefault(name, [])
-                some.append(judged(backbone, [pairs[i] for i in order], features, config, photos, folder))
-                row |= {key: mean_and_deviation([one[key] for one in some]) for key in some[0]}
-                write(args.out, facts, rows)
+    judge_decoders(backbone, passed, rows, count, features, photos, args, lambda: write(args.out, facts, rows))
 
 
 def as_config(row: str) -> SynthesisConfig:
