@@ -14,7 +14,8 @@ import diffusionseg
 from diffusionseg.cli.app import application
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "docs/*.md", "docs/images/*", "recipes/mini/*", "examples/*")
+FILES = ("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
+PAGES = (*FILES, "docs/*.md", "docs/images/*", "recipes/mini/*", "examples/*")
 ALSO = "src/diffusionseg/demo/photos/LICENSES.md"
 
 

@@ -64,6 +64,8 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
         ("synth --classes cat --out A --device toaster", "toaster"),
         ("train nowhere --out R", "nowhere"),
         ("train . --out R --timesteps a", "--timesteps"),
+        ("train . --out R --mode backwards", "'backwards' is not one of"),
+        ("distill . --out R --autocast half", "'half' is not one of"),
         ("pretrain . --out M --resume", "--resume: M holds no run"),
         ("predict nowhere --out P", "nowhere"),
         ("predict . --out P --weights nowhere", "nowhere"),

@@ -60,7 +60,7 @@ def distill(
             learning_rate=learning_rate,
             save_every=save_every,
             seed=seed,
-            dtype=autocast,  # type: ignore[arg-type]
+            dtype=autocast,
         )
         settings = replace(given, training=training)
         samples = StoredPairs(pairs, cache or out / "cache")

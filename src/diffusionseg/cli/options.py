@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -76,10 +76,10 @@ Device = Annotated[
 ]
 Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. auto is float16 on cuda, else float32.")]
 Autocast = Annotated[
-    str,
+    Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(
-        help="Number format of what is trained: auto (fp16 on cuda, else fp32), fp32, bf16 or fp16. bf16 is twice as "
-        "fast on a CPU that computes it itself."
+        help="Number format of what is trained; auto is fp16 on cuda, else fp32. bf16 is twice as fast on a CPU that "
+        "computes it itself."
     ),
 ]
 Log = Annotated[

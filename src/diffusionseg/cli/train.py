@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,7 +31,8 @@ def train(
         float, typer.Option(help="GiB of features kept in memory; those beyond it are computed anew each time.")
     ] = 4.0,
     mode: Annotated[
-        str, typer.Option(help="noise (one U-Net call a timestep) or inversion (DDIM before it).")
+        Literal["noise", "inversion"],
+        typer.Option(help="noise is one U-Net call a timestep, inversion has DDIM's before it."),
     ] = "noise",
     timesteps: Annotated[
         str, typer.Option(help="Timesteps that features are read at, separated by commas.")
@@ -73,7 +74,7 @@ def train(
         from diffusionseg.exploitation import train as train_decoder
 
         features = FeatureConfig(
-            mode=mode,  # type: ignore[arg-type]
+            mode=mode,
             timesteps=_numbers(timesteps),
             layers=tuple(layers.split(",")) if layers else None,
             steps=inversion_steps,
@@ -87,7 +88,7 @@ def train(
             memory=memory,
             save_every=save_every,
             seed=seed,
-            dtype=autocast,  # type: ignore[arg-type]
+            dtype=autocast,
         )
         samples = StoredPairs(pairs, cache or run / "cache")
         backbone = Backbone.from_pretrained(model, device=own_device(device), dtype=options.dtype_name(dtype))

@@ -162,7 +162,10 @@ def _check_same_run(
         existing = read_json_object(path)
         differing = sorted(k for k in wanted if existing.get(k) != wanted[k])
         if differing:
-            raise ValueError(f"{path}: another run ({', '.join(differing)} differ); use another --out")
+            what = f"{', '.join(differing)} differ"
+            if "photos_sha256" in differing:
+                what += "; photos do with the sources, --classes-file, --image-size and --zoom-out"
+            raise ValueError(f"{path}: another run ({what}); use another --out")
     atomic_write(path, json_bytes(wanted))
 
 
