@@ -16,6 +16,7 @@ from diffusionseg.data import ImageError
 from diffusionseg.distillation import DistillConfig, NetworkConfig, StudentNetwork, distill
 from diffusionseg.engine import Engine
 from diffusionseg.prediction import PredictConfig, predict_folder
+from diffusionseg.status import folder_status
 from diffusionseg.student import Student
 from discs import disc_pair
 from small_student import SETTINGS
@@ -171,6 +172,7 @@ def test_the_verb_makes_a_student_that_predicts(cli, stored, photos, tmp_path):
     made = cli(f"distill {stored} --out s --side 32 --steps 2 --batch-size 2 --autocast bf16 --json", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["steps"] == 2
+    assert (standing := folder_status(tmp_path / "s")).finished, standing
     described = json.loads((tmp_path / "s" / "config.json").read_text())
     assert described["predict"]["cut"]["prior"] == 0.25  # As its teacher's.
     assert (described["predict"]["flip"], described["predict"]["margins"]) == (True, [0, 0.15])

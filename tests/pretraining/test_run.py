@@ -21,6 +21,7 @@ from diffusionseg.pretraining import (
     read_photos,
 )
 from diffusionseg.pretraining.generator import draw_timesteps
+from diffusionseg.status import folder_status
 
 
 def test_folder_and_parquet_give_the_same_photographs(folder, tmp_path):
@@ -71,6 +72,7 @@ def test_pretrained_folder_loads_and_every_checkpoint_is_drawn(folder, tmp_path,
     for name in ("step-000003.png", "step-000006.png"):
         with Image.open(tmp_path / "run" / "samples" / name) as grid:
             assert grid.size == (4 * 32, 2 * (32 + 14))
+    assert (standing := folder_status(tmp_path / "run")).finished, standing
 
     backbone = Backbone.from_pretrained(model, device="cpu")
     assert backbone.prediction_type == "v_prediction"

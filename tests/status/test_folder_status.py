@@ -69,15 +69,20 @@ def test_a_damaged_shard_is_named(half, cli):
     assert "shard-000001.json: not valid JSON" in json.loads(done.stdout)["failed"][0]
 
 
-def test_a_training_run(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"training": {"steps": 4}}))
-    lines = "".join(json.dumps({"step": step}) + "\n" for step in range(3))
-    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3')
-    os.utime(tmp_path / "config.json", (1000, 1000))
+@pytest.mark.parametrize(
+    ("record", "settings"), [("run.json", {"training": {"steps": 4}}), ("pretrain.json", {"steps": 4})]
+)
+def test_a_training_run(tmp_path, record, settings):
+    (tmp_path / record).write_text(json.dumps(settings))
+    begun = folder_status(tmp_path)
+    assert (begun.kind, begun.done, begun.total, begun.per_minute) == ("training run", 0, 4, None)
+    lines = "".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(3))
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3, "corloc": 0.5}\n{"step": 3, "loss"')
+    os.utime(tmp_path / record, (1000, 1000))
     os.utime(tmp_path / "metrics.jsonl", (1060, 1060))
     found = folder_status(tmp_path)
     assert (found.kind, found.done, found.total, found.per_minute, found.finished) == ("training run", 3, 4, 3.0, False)
-    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3}\n')
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3, "loss": 1.0}\n')
     assert folder_status(tmp_path).finished
 
 
@@ -131,7 +136,7 @@ def test_folders_from_anywhere(tmp_path):
     @few
     @given(changed([CONFIG]), changed([METRICS]), changed([PREDICTED]))
     def look(config, metrics, predicted):
-        (tmp_path / "run" / "config.json").write_bytes(config)
+        (tmp_path / "run" / "run.json").write_bytes(config)
         (tmp_path / "run" / "metrics.jsonl").write_bytes(metrics)
         (tmp_path / "predicted" / "predictions.jsonl").write_bytes(predicted)
         for folder in ("run", "predicted"):

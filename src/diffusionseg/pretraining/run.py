@@ -166,7 +166,9 @@ def _check_same_run(
             if "photos_sha256" in differing:
                 what += "; photos do with the sources, --classes-file, --image-size and --zoom-out"
             raise ValueError(f"{path}: another run ({what}); use another --out")
-    atomic_write(path, json_bytes(wanted))
+    else:
+        # Once, so that its time says when the run began.
+        atomic_write(path, json_bytes(wanted))
 
 
 def _tokenizer(words: Sequence[str], directory: Path, start_from: Path | None) -> CLIPTokenizer:

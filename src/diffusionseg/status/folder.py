@@ -15,6 +15,8 @@ from diffusionseg.status.standing import RECENT, Standing, rate
 
 PICTURES = ("mask", "saliency", "rgba", "overlay")
 """Kinds of picture that a run of predict may have written."""
+RUNS = ("run.json", "pretrain.json")
+"""What a run of training, and of pretraining, writes when it begins."""
 
 
 def folder_status(where: Where, *, verify: bool = False) -> Standing:
@@ -28,10 +30,11 @@ def folder_status(where: Where, *, verify: bool = False) -> Standing:
     folder = store.local
     if folder and (folder / "predictions.jsonl").exists():
         return _predictions(folder)
-    if folder and (folder / "config.json").exists() and (folder / "metrics.jsonl").exists():
-        return _training(folder)
+    for record in RUNS:
+        if folder and (folder / record).exists():
+            return _training(folder / record)
     raise ValueError(
-        f"{store}: holds no set (manifest.json), predictions (predictions.jsonl) or run of training (metrics.jsonl)"
+        f"{store}: holds no set (manifest.json), predictions (predictions.jsonl) or run of training ({', '.join(RUNS)})"
     )
 
 
@@ -71,23 +74,26 @@ def _photographs(folder: Path) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _training(folder: Path) -> Standing:
-    config = read_json_object(folder / "config.json")
+def _training(begun: Path) -> Standing:
+    settings = read_json_object(begun)
     try:
-        total = int(config.get("training", config)["steps"])
+        total = int(settings.get("training", settings)["steps"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{folder}/config.json: does not say how many steps the run is to have") from error
-    steps = [int(record["step"]) for record in _lines(folder / "metrics.jsonl") if is_number(record.get("step"))]
+        raise ValueError(f"{begun}: does not say how many steps the run is to have") from error
+    metrics = begun.parent / "metrics.jsonl"
+    records = _lines(metrics) if metrics.exists() else ()
+    # Steps count from 0; lines without a loss tell of checkpoints, which count what is done.
+    steps = [int(record["step"]) for record in records if "loss" in record and is_number(record.get("step"))]
     done = min(total, max(steps, default=-1) + 1)
-    elapsed = (folder / "metrics.jsonl").stat().st_mtime - (folder / "config.json").stat().st_mtime
+    elapsed = metrics.stat().st_mtime - begun.stat().st_mtime if steps else 0
     whole = done == total
     return Standing(
-        folder=str(folder),
+        folder=str(begun.parent),
         kind="training run",
         unit="steps",
         done=done,
         total=total,
-        per_minute=60 * done / elapsed if done and elapsed > 0 else None,
+        per_minute=60 * done / elapsed if elapsed > 0 else None,
         resume=None if whole else "the same command again; it goes on from the last checkpoint",
     )
 
