@@ -10,6 +10,7 @@ from PIL import Image
 
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 from diffusionseg.prediction import predict_folder as predict
+from diffusionseg.status import folder_status
 
 FEATURES = FeatureConfig(timesteps=(50,))
 
@@ -59,6 +60,45 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(everything, tmp_
     (out / "b.mask.png").unlink()
     assert predict(everything, [tmp_path / "in"], out).predicted == 1
     assert [r["image"] for r in records(out)] == ["a.png", "b.png"]
+
+
+def test_a_kind_asked_for_later_shows_the_photograph_as_it_is_now(everything, tmp_path):
+    photo(tmp_path / "in" / "a.png")
+    out = tmp_path / "out"
+    predict(everything, [tmp_path / "in"], out, kinds=["mask", "rgba"])
+    photo(tmp_path / "in" / "a.png", (50, 20))
+    os.utime(tmp_path / "in" / "a.png", (1, 1))
+    predict(everything, [tmp_path / "in"], out, kinds=["mask"])
+    assert not (out / "a.rgba.png").exists()
+    assert predict(everything, [tmp_path / "in"], out, kinds=["mask", "rgba"]).predicted == 1
+    with Image.open(out / "a.rgba.png") as cutout:
+        assert cutout.size == (50, 20)
+
+
+def test_the_folder_tells_whether_the_last_run_came_to_its_end(everything, tmp_path):
+    for folder, names in (("one", "ab"), ("two", "cdef")):
+        for name in names:
+            photo(tmp_path / folder / f"{name}.png")
+    out = tmp_path / "out"
+
+    def stop(dealt):
+        if dealt.predicted == 2:
+            raise KeyboardInterrupt
+
+    def standing():
+        found = folder_status(out)
+        return found.done, found.total, found.finished
+
+    predict(everything, [tmp_path / "one"], out)
+    assert standing() == (2, 2, True)
+    with pytest.raises(KeyboardInterrupt):
+        predict(everything, [tmp_path / "two"], out, batch_size=1, report=stop)
+    done, total, finished = standing()
+    assert (done >= 4, total, finished) == (True, None, False)
+    predict(everything, [tmp_path / "two"], out)
+    assert standing() == (6, 6, True)
+    predict(everything, [tmp_path / "one"], out)
+    assert standing() == (6, 6, True)
 
 
 def test_another_decoder_is_refused(everything, nothing, tmp_path):

@@ -121,11 +121,12 @@ def predict_photographs(
             raise ValueError(f"{out}: another run is writing there; wait for its end, or use another --out")
         if overwrite:
             _clear(out)
-        _check_settings(out, plan.model)
+        _begin(out, plan.model)
         with PhotoRun(photographs, plan, said) as run:
             run.predict(engine, make_worker, model.gpus)
         if run.superseded:
             drop_superseded(out / RECORDS)
+        _write_settings(out, {**read_json_object(out / SETTINGS), "ended": True})
     return FolderSummary(run.found, run.predicted, run.skipped, tuple(run.errors))
 
 
@@ -141,23 +142,29 @@ def _clear(out: Path) -> None:
     (out / SETTINGS).unlink(missing_ok=True)
 
 
-def _check_settings(out: Path, described: dict[str, Any]) -> None:
+def _begin(out: Path, described: dict[str, Any]) -> None:
+    """Write down what the folder's predictions are made with, and that a run is under way.
+
+    Raises ValueError naming what differs where the folder's are made with something else.
+    """
     path = out / SETTINGS
-    if path.exists():
-        differences = differing({"model": read_json_object(path).get("model")}, {"model": described})
-        if differences:
-            raise ValueError(
-                f"{out}: holds predictions made with other settings ({', '.join(differences)} differ); "
-                "use another --out or --overwrite"
-            )
-    else:
-        _write_settings(out, {"model": described})
+    before = read_json_object(path) if path.exists() else {"model": described}
+    differences = differing({"model": before.get("model")}, {"model": described})
+    if differences:
+        raise ValueError(
+            f"{out}: holds predictions made with other settings ({', '.join(differences)} differ); "
+            "use another --out or --overwrite"
+        )
+    if before.get("ended"):
+        # This run may be over other photographs, so nobody knows how many there will be.
+        before["photographs"] = None
+    _write_settings(out, {**before, "ended": False})
 
 
 def _note_number(out: Path, photographs: int) -> None:
-    """Write down how many photographs the last run was given, for whoever asks how far it is."""
+    """Write down how many photographs the first run to an end was given, for whoever asks how far it is."""
     settings = read_json_object(out / SETTINGS)
-    if settings.get("photographs") != photographs:
+    if settings.get("photographs", 0) not in (None, photographs):
         _write_settings(out, {**settings, "photographs": photographs})
 
 

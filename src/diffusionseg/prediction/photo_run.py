@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from diffusionseg.data import InputImage, OutputNames, append_json_line, output_of
 from diffusionseg.engine import Engine, Failure, MakeWorker, WorkerLost, run_units
 from diffusionseg.prediction.finding import Photographs
-from diffusionseg.prediction.photo_work import PhotoPlan, PhotoTask, picture_paths, source_of
+from diffusionseg.prediction.photo_work import PhotoPlan, PhotoTask, picture_paths, remove_pictures, source_of
 from diffusionseg.prediction.records import RECORDS, Record, RecordIndex, end_last_line
 
 UNIT = 32
@@ -113,7 +113,10 @@ class PhotoRun:
                 f"{self.plan.out}: holds {name} predicted from {before['source']}; use another --out or --overwrite"
             )
         pictures = picture_paths(self.plan.out / output, self.plan.kinds)
-        if source.items() <= before.items() and all(path.exists() for _, path in pictures):
+        if not source.items() <= before.items():
+            # Those of kinds that are not asked for this time show what the photograph was before.
+            remove_pictures(self.plan.out / output)
+        elif all(path.exists() for _, path in pictures):
             self.skipped += 1
             return None
         return PhotoTask(name, image.path.absolute(), output)

@@ -15,8 +15,8 @@ from diffusionseg.status.standing import RECENT, Standing, rate
 
 PICTURES = ("mask", "saliency", "rgba", "overlay")
 """Kinds of picture that a run of predict may have written."""
-RUNS = ("run.json", "pretrain.json")
-"""What a run of training, and of pretraining, writes when it begins."""
+RUNS = {"run.json": "config.json", "pretrain.json": "model/model_index.json"}
+"""What a run of training, and of pretraining, writes first, and what last."""
 
 
 def folder_status(where: Where, *, verify: bool = False) -> Standing:
@@ -43,11 +43,9 @@ def _predictions(folder: Path) -> Standing:
     failed = tuple(f"{name}: {record['error']}" for name, record in last.items() if "error" in record)
     done = [record for record in last.values() if "error" not in record]
     written = [path.stat().st_mtime for record in done[-RECENT - 1 :] for path in _picture(folder, record)]
-    total = _photographs(folder)
-    if total is not None and total < len(last):
-        # Runs over other photographs went to the same folder.
-        total = None
-    whole = total == len(last) and not failed
+    ended, total = _ended_and_total(folder)
+    total = len(last) if ended else total
+    whole = ended and not failed
     return Standing(
         folder=str(folder),
         kind="predictions",
@@ -66,12 +64,13 @@ def _picture(folder: Path, record: dict[str, Any]) -> Iterator[Path]:
     return islice(filter(Path.exists, paths), 1)
 
 
-def _photographs(folder: Path) -> int | None:
-    """How many photographs the last run was given, once it has counted them."""
+def _ended_and_total(folder: Path) -> tuple[bool, int | None]:
+    """Whether the last run came to its end, and how many photographs the folder is to hold, where that is known."""
     if not (folder / "settings.json").exists():
-        return None
-    number = read_json_object(folder / "settings.json").get("photographs")
-    return number if isinstance(number, int) else None
+        return False, None
+    settings = read_json_object(folder / "settings.json")
+    number = settings.get("photographs")
+    return settings.get("ended") is True, number if isinstance(number, int) else None
 
 
 def _training(begun: Path) -> Standing:
@@ -86,7 +85,7 @@ def _training(begun: Path) -> Standing:
     steps = [int(record["step"]) for record in records if "loss" in record and is_number(record.get("step"))]
     done = min(total, max(steps, default=-1) + 1)
     elapsed = metrics.stat().st_mtime - begun.stat().st_mtime if steps else 0
-    whole = done == total
+    whole = done == total and (begun.parent / RUNS[begun.name]).exists()
     return Standing(
         folder=str(begun.parent),
         kind="training run",
@@ -94,7 +93,7 @@ def _training(begun: Path) -> Standing:
         done=done,
         total=total,
         per_minute=60 * done / elapsed if elapsed > 0 else None,
-        resume=None if whole else "the same command again; it goes on from the last checkpoint",
+        resume=None if whole else "the same command again, which goes on from the last checkpoint, if there is one",
     )
 
 

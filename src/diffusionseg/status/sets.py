@@ -22,10 +22,12 @@ from diffusionseg.data import (
 )
 from diffusionseg.status.standing import Standing, rate
 
-FLAGS = ("steps", "guidance", "image_size", "reread_noises", "attempts", "call_size")
+FLAGS = ("steps", "solver", "guidance", "image_size", "reread_noises", "attempts", "call_size")
 """Entries of a set's configuration that are options of `synth` under the same name."""
 LIMITS = ("max_border", "min_area", "max_area", "min_agreement")
 """Limits of a set's quality gate that are options of `synth` under the same name."""
+CLASS_FILE = "FILE-WITH-A-CLASS-NAME-A-LINE"
+"""What stands in a command for the file that names with commas came from."""
 MOST_SHARDS = 1_000_000
 """Shards whose numbers have six digits."""
 
@@ -88,10 +90,14 @@ def _told(store: Store, verify: bool, shard: int) -> tuple[int, dict[str, int]] 
 
 
 def synth_command(store: Store, described: dict[str, Any]) -> str:
-    """The command that goes on with a synthetic set, as far as `synth` has options for what it was made with."""
+    """The command that goes on with a synthetic set, as far as `synth` has options for what it was made with.
+
+    Names with commas are read from a file alone, which is called `CLASS_FILE` here.
+    """
     config = described.get("config", {})
     words = ["diffusionseg", "synth", "--model", described["backbone"]["name"]]
-    words += ["--classes", ",".join(described["classes"])]
+    several = ",".join(described["classes"])
+    words += ["--classes", several if several.count(",") < len(described["classes"]) else f"@{CLASS_FILE}"]
     for name in ("count", "seed", "shard_size"):
         words += [f"--{name.replace('_', '-')}", str(described[name])]
     for name in FLAGS:
