@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -77,6 +78,22 @@ def test_a_resumed_run_is_the_same_to_the_bit(folder, pairs, tmp_path):
         assert (tmp_path / "run" / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+def test_the_card_is_of_the_run_that_an_interruption_left_to_finish(folder, pairs, tmp_path):
+    def stop(done, total, values):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    shutil.copytree(folder, out)
+    one = replace(SETTINGS, training=replace(SETTINGS.training, steps=1))
+    with pytest.raises(KeyboardInterrupt):
+        distill(pairs, out, config=one, overwrite=True, report=stop)
+    distill(pairs, out, config=one)
+    assert "1 steps of" in (out / "README.md").read_text()
+    (out / "README.md").write_text("mine")
+    distill(pairs, out, config=one)
+    assert (out / "README.md").read_text() == "mine"
+
+
 def test_a_run_begins_with_the_weights_of_another(folder, pairs, tmp_path):
     none = replace(SETTINGS, training=replace(SETTINGS.training, steps=1, learning_rate=1e-9, average_decay=0.0))
     distill(pairs, tmp_path / "same", config=none, start_from=folder)
@@ -114,6 +131,10 @@ def test_another_run_in_the_folder_is_refused(folder, pairs):
     ("make", "message"),
     [
         (lambda: DistillConfig(side=100), "--side must be a multiple of 32, got 100"),
+        (
+            lambda: DistillConfig(side=32, training=replace(SETTINGS.training, batch_size=1)),
+            "--batch-size must be at least 2 with --side 32",
+        ),
         (lambda: NetworkConfig(widths=(8, 8), depths=(1,)), "widths and depths must be as many"),
         (lambda: NetworkConfig(widths=(8, 4), depths=(1, 1)), "too small"),
     ],
@@ -169,9 +190,14 @@ def test_without_the_packages_that_write_it_nothing_is_trained(pairs, tmp_path, 
 
 
 def test_the_verb_makes_a_student_that_predicts(cli, stored, photos, tmp_path):
-    made = cli(f"distill {stored} --out s --side 32 --steps 2 --batch-size 2 --autocast bf16 --json", cwd=tmp_path)
+    command = f"distill {stored} --out s --side 32 --steps 2 --batch-size 2 --autocast bf16 --json"
+    made = cli(command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout)["steps"] == 2
+    told = json.loads(made.stdout)
+    assert told["steps"] == 2
+    assert {"loss", "held_out_iou"} <= told.keys()
+    # A run that was finished tells the same once more.
+    assert cli(command, cwd=tmp_path).stdout == made.stdout
     assert (standing := folder_status(tmp_path / "s")).finished, standing
     described = json.loads((tmp_path / "s" / "config.json").read_text())
     assert described["predict"]["cut"]["prior"] == 0.25  # As its teacher's.

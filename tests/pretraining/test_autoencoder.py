@@ -1,6 +1,7 @@
 """Latents by principal components of patches."""
 
 import numpy as np
+import pytest
 import torch
 
 from diffusionseg.pretraining.autoencoder import autoencoder_steps, build_autoencoder, fit_patch_components
@@ -35,6 +36,23 @@ def test_all_components_keep_every_pixel():
         1, -1, 1, 1
     )
     assert torch.allclose(back, patches, atol=1e-3)
+
+
+def test_photographs_of_one_colour_are_refused():
+    with pytest.raises(ValueError, match="of a single colour"):
+        fit_patch_components(np.full((2, 8, 8, 3), 255, np.uint8), 4)
+
+
+@pytest.mark.parametrize("steps", [1, 20])
+def test_any_number_of_steps_is_trained(steps):
+    images = pictures(4, 16)
+    done = list(
+        autoencoder_steps(
+            build_autoencoder(4, 16), fit_patch_components(images, 4), images, steps=steps, batch_size=1, seed=0
+        )
+    )
+    assert len(done) == steps
+    assert np.isfinite(done).all()
 
 
 def test_training_brings_the_encoder_to_the_components(one_thread):

@@ -43,3 +43,7 @@ class DistillConfig:
     def __post_init__(self) -> None:
         if self.side < 1 or self.side % self.network.multiple:
             raise ValueError(f"--side must be a multiple of {self.network.multiple}, got {self.side}")
+        if self.side == self.network.multiple and self.training.batch_size == 1:
+            raise ValueError(
+                f"--batch-size must be at least 2 with --side {self.side}, whose coarsest grid is one point"
+            )

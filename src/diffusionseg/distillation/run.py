@@ -64,6 +64,7 @@ def distill(
     if overwrite:
         # Not before: pairs or weights that cannot be read must not cost an earlier run.
         remove_run(out)
+        (out / CARD).unlink(missing_ok=True)
     described: dict[str, Any] = {
         "diffusionseg": version("diffusionseg"),
         "student": {"side": config.side, "network": to_json(config.network)},
@@ -87,7 +88,7 @@ def distill(
     pictures = np.stack([views.pair((index, PLAIN))[0] for index in training[:CALIBRATION]])
     described["files"] = write_onnx(network.cpu(), pictures, out)
     # A card that somebody has added to stays.
-    atomic_write(out / CARD, student_card(described).encode(), replace=overwrite)
+    atomic_write(out / CARD, student_card(described).encode(), replace=False)
     # The configuration last: a folder that has one is complete.
     atomic_write(out / "config.json", json_bytes(described))
 

@@ -40,7 +40,10 @@ class PatchComponents:
 
 
 def fit_patch_components(images: NDArray[np.uint8], channels: int) -> PatchComponents:
-    """Principal components of all patches of (N, H, W, 3) pictures, scaled by one number to overall variance 1."""
+    """Principal components of all patches of (N, H, W, 3) pictures, scaled by one number to overall variance 1.
+
+    Raises ValueError where all pixels are alike.
+    """
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
     patches = functional.pixel_unshuffle(pixels, PATCH).flatten(2).transpose(1, 2).reshape(-1, 3 * PATCH**2)
     mean = patches.mean(0)
@@ -48,6 +51,8 @@ def fit_patch_components(images: NDArray[np.uint8], channels: int) -> PatchCompo
     basis = directions.flip(1)[:, :channels].T
     basis = basis * torch.where(basis.sum(1, keepdim=True) < 0, -1.0, 1.0)
     scale = ((patches - mean) @ basis.T).std()
+    if not scale > 0:
+        raise ValueError("the photographs are of a single colour; there is nothing to learn from them")
     return PatchComponents((basis / scale).contiguous(), mean)
 
 
@@ -96,7 +101,9 @@ def autoencoder_steps(
     rng = np.random.default_rng(seed)
     vae.train()
     optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, weight_decay=1e-4, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.05)
+    # Where a twentieth is one step, the schedule would divide by zero.
+    rising = 0.1 if steps == 20 else 0.05
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=rising)
     device = next(vae.parameters()).device
     for step in range(steps):
         chosen = images[rng.integers(len(images), size=batch_size)]

@@ -210,6 +210,10 @@ def _train_autoencoder(
     for step, latent, pixel in autoencoder_steps(
         vae, components, photos.images, steps=total, batch_size=24, seed=config.seed
     ):
+        if not math.isfinite(latent + pixel):
+            raise ValueError(
+                f"the autoencoder's error is no number at step {step}; nothing was written, try another --seed"
+            )
         report("autoencoder", step + 1, total, {"latent_mse": latent, "pixel_l1": pixel})
     return vae, components
 
