@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from diffusionseg.cli.app import application
+from diffusionseg.demo import photographs
 from diffusionseg.exports import FORMATS, ExportConfig, export
 from diffusionseg.exports import run as run_module
 
@@ -49,6 +50,51 @@ def test_all_that_is_damaged_is_named_and_the_rest_exported(damaged, tmp_path):
     assert all(f"failed: {name}: " in said(done) for name in reasons)
     data = json.loads((tmp_path / "coco" / "annotations" / "instances_default.json").read_text())
     assert [image["file_name"] for image in data["images"]] == ["käfer 1.jpg"]
+
+
+def test_photographs_that_were_predicted_by_absolute_names(cli, tmp_path):
+    (tmp_path / "work").mkdir()
+    for name in ("a/one.jpg", "b/one.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True)
+        shutil.copy(photographs()[0], tmp_path / "photos" / name)
+    paths = sorted((tmp_path / "photos").rglob("*.jpg"))
+    (tmp_path / "list.txt").write_text("".join(f"{path}\n" for path in paths))
+    predict = ["predict", "--list", tmp_path / "list.txt", "--weights", "student", "--type", "mask", "--out", "P"]
+    assert cli(predict, tmp_path / "work").returncode == 0
+    predicted = tmp_path / "work" / "P"
+    records = [json.loads(line) for line in (predicted / "predictions.jsonl").read_text().splitlines()]
+    assert sorted(record["image"] for record in records) == list(map(str, paths))
+    names = [str(path).lstrip("/") for path in paths]
+    done = run(predicted, "--format", "coco", "--out", tmp_path / "coco")
+    assert done.exit_code == 0, done.output
+    data = json.loads((tmp_path / "coco" / "annotations" / "instances_default.json").read_text())
+    assert sorted(image["file_name"] for image in data["images"]) == names
+    (tmp_path / "moved" / names[0]).parent.parent.parent.mkdir(parents=True)
+    (tmp_path / "photos").rename((tmp_path / "moved" / names[0]).parent.parent)
+    assert run(predicted, "--format", "images", "--out", tmp_path / "lost").exit_code == 2
+    done = run(predicted, "--format", "images", "--images", tmp_path / "moved", "--out", tmp_path / "images")
+    assert done.exit_code == 0, done.output
+    assert all((tmp_path / "images" / "images" / name).is_file() for name in names)
+
+
+def test_names_that_lead_out_of_the_folder_or_meet_another_are_refused(predictions, tmp_path):
+    folder = tmp_path / "predictions"
+    shutil.copytree(predictions[0], folder)
+    refused = ["/", "/animals/../none.jpg", "/none.jpg"]
+    with (folder / "predictions.jsonl").open("a") as lines:
+        lines.writelines(json.dumps({"image": name, "boxes": []}) + "\n" for name in refused)
+    summary = export(folder, tmp_path / "out", ExportConfig("coco"))
+    assert [name for name, _ in summary.errors] == refused
+    assert "has the name of none.jpg" in summary.errors[-1][1]
+    assert summary.images == len(predictions[2])
+
+
+def test_a_file_url_is_the_folder_it_means(shards, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(shards[0], "--format", "coco", "--out", f"file://{tmp_path}/out", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["out"] == str(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_nothing_left_is_status_two_and_leaves_nothing(damaged, tmp_path):

@@ -24,6 +24,24 @@ def test_two_models_of_one_name_are_refused():
         load_models(["mini", "elsewhere/../mini"])
 
 
+@pytest.mark.parametrize("asked", [{"device": "cuda"}, {"dtype": "float16"}, {"generator": "mini"}])
+def test_students_alone_refuse_what_they_have_no_use_for(asked):
+    with pytest.raises(ValueError, match="a student has no generator and runs in float32 on the CPU"):
+        load_models(["student", "student-int8"], **asked)
+    assert list(load_models(["student"], device="cpu")) == ["student"]
+
+
+def test_beside_decoders_students_run_on_the_processor(monkeypatch):
+    asked = {}
+
+    def load(place, **given):
+        asked[place] = given
+
+    monkeypatch.setattr("diffusionseg.segmenters.load_segmenter", load)
+    load_models(["student", "mini"], device="cuda", dtype="float16")
+    assert asked == {"student": {}, "mini": {"model": None, "device": "cuda", "dtype": "float16"}}
+
+
 def test_a_token_that_is_too_short_and_a_port_in_use_are_named(cli, tmp_path):
     done = cli("serve --token short", tmp_path)
     assert done.returncode == 2

@@ -19,7 +19,7 @@ EVERY = "centre,grabcut,colour-cut,daam,propagation,merging,ncut-features,ncut-a
 
 def compare(
     dataset: Annotated[Path, typer.Argument(help="Data set with photographs and masks, in a known layout.")],
-    out: Annotated[Path, typer.Option(help="Folder of the predictions and of table.md, table.tex, table.json.")],
+    out: Annotated[Path, options.out_folder("Folder of the predictions and of table.md, table.tex, table.json.")],
     config: options.Config = None,
     methods: Annotated[str, typer.Option(help="Methods, separated by commas.")] = EVERY,
     refine: Annotated[

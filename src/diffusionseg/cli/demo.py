@@ -14,7 +14,7 @@ EXAMPLE = "Example: diffusionseg demo --out demo"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the pictures and of report.html.")] = Path("demo"),
+    out: Annotated[Path, options.out_folder("Folder of the pictures and of report.html.")] = Path("demo"),
     config: options.Config = None,
     count: Annotated[int, typer.Option(min=8, help="Places of the synthetic set; some stay empty.")] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the short decoder training.")] = 60,

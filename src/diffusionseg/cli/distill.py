@@ -19,7 +19,7 @@ def distill(
     pairs: Annotated[
         list[str], typer.Argument(help="Folders written by synth and pseudolabel, or fsspec URLs of such sets.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run: student.onnx, student-int8.onnx, metrics.jsonl, …")],
+    out: Annotated[Path, options.out_folder("Folder of the run: student.onnx, student-int8.onnx, metrics.jsonl, …")],
     config: options.Config = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for copies of sets at URLs, which later runs use; default OUT/cache.")
@@ -67,7 +67,7 @@ def distill(
         console.note(f"{len(samples)} pairs")
         journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
         last: dict[str, float] = {}
-        with training_bar(journal, steps, last) as report:
+        with training_bar(journal, out, steps, last) as report:
             make_student(
                 samples,
                 out,

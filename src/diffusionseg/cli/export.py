@@ -20,7 +20,7 @@ def export(
     format: Annotated[
         str, typer.Option(help="coco, coco-results, voc, yolo, cvat, label-studio, or images (photographs and masks).")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the export; appears when all is written.")],
+    out: Annotated[Path, options.out_folder("Folder of the export; appears when all is written.")],
     config: options.Config = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of the photographs of predictions, where they were moved.")

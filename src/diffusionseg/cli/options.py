@@ -43,6 +43,25 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
+def local_folder(given: str | Path) -> Path:
+    """The folder that a path or a file:// URL means. Raises BadParameter for other URLs."""
+    text = str(given)
+    if "://" not in text:
+        return Path(text)
+    # Not before a URL needs it.
+    from diffusionseg.data import open_store
+
+    folder = open_store(text).local if text.startswith("file://") else None
+    if folder is None:
+        raise typer.BadParameter(f"{text}: must be a folder; only the sets of synth and pseudolabel can lie at a URL")
+    return folder
+
+
+def out_folder(help: str) -> Any:
+    """The option --out of a verb whose results need a folder."""
+    return typer.Option(parser=local_folder, metavar="DIR", help=help)
+
+
 Config = Annotated[
     Path | None,
     typer.Option(

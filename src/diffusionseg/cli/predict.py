@@ -26,7 +26,7 @@ def predict(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the pictures and of predictions.jsonl; needed but with -.")
+        Path | None, options.out_folder("Folder of the pictures and of predictions.jsonl; needed but with -.")
     ] = None,
     list: Annotated[
         Path | None,

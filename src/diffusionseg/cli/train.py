@@ -17,7 +17,7 @@ EXAMPLE = "Example: diffusionseg train pairs --out decoder --steps 200"
 
 def train(
     pairs: Annotated[list[str], typer.Argument(help="Folders written by synth, or fsspec URLs of such sets.")],
-    out: Annotated[str, typer.Option(help="Folder of the run: decoder, metrics.jsonl, curves.png, previews.")],
+    out: Annotated[Path, options.out_folder("Folder of the run: decoder, metrics.jsonl, curves.png, previews.")],
     config: options.Config = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for copies of sets at URLs, which later runs use; default OUT/cache.")
@@ -64,12 +64,8 @@ def train(
 
         leads = is_leader()
     with console.errors_named(), run_log(log if leads else None) as journal:
-        from diffusionseg.data import StoredPairs, open_store
-
-        run = open_store(out).local
-        if run is None:
-            raise ValueError(f"--out {out}: a run of training needs a folder; only sets can lie at a URL")
         from diffusionseg.backbone import Backbone
+        from diffusionseg.data import StoredPairs
         from diffusionseg.exploitation import DecoderConfig, FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
@@ -90,18 +86,18 @@ def train(
             seed=seed,
             dtype=autocast,
         )
-        samples = StoredPairs(pairs, cache or run / "cache")
+        samples = StoredPairs(pairs, cache or out / "cache")
         backbone = Backbone.from_pretrained(model, device=own_device(device), dtype=options.dtype_name(dtype))
         if leads:
             console.note(f"{len(samples)} pairs")
         both = {"features": asdict(features), "decoder": asdict(shape), "training": asdict(settings)}
         journal.start("train", asked, settings=both, model=backbone.fingerprint, pairs=len(samples))
         last: dict[str, float] = {}
-        with training_bar(journal, steps, last, shown=leads) as report:
+        with training_bar(journal, out, steps, last, shown=leads) as report:
             train_decoder(
                 backbone,
                 samples,
-                run,
+                out,
                 feature_config=features,
                 decoder_config=shape,
                 train_config=settings,
@@ -113,7 +109,7 @@ def train(
         return
     console.note(f"decoder written to {out}")
     if json:
-        console.result({"out": out, "pairs": len(samples), "steps": steps, **last})
+        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **last})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

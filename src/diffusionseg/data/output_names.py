@@ -33,7 +33,12 @@ class OutputNames:
 
 def default_output(image: str) -> str:
     """The path that an image of this relative path gets where nothing is in the way."""
-    return without_extension(_below(Path(image)).as_posix())
+    return without_extension(without_anchor(Path(image)).as_posix())
+
+
+def without_anchor(path: Path) -> Path:
+    """A path that stays below the folder it is joined to, if it has no `..`: an absolute one without its root."""
+    return path.relative_to(path.anchor)
 
 
 def output_of(record: Mapping[str, Any]) -> str:
@@ -46,14 +51,9 @@ def output_of(record: Mapping[str, Any]) -> str:
 
 
 def _candidates(image: InputImage) -> Iterator[str]:
-    whole = _below(image.relative).as_posix()
+    whole = without_anchor(image.relative).as_posix()
     if not image.shares_stem:
         yield without_extension(whole)
     yield whole
     for number in count(2):
         yield f"{whole}-{number}"
-
-
-def _below(path: Path) -> Path:
-    """A path that stays below the folder it is joined to."""
-    return path.relative_to(path.anchor)

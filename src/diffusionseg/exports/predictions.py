@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from diffusionseg.data import Fault, ImageError, output_of, read_json_lines
 from diffusionseg.data.grey import read_grey
+from diffusionseg.data.output_names import without_anchor
 from diffusionseg.evaluation.predicted_boxes import PredictedBoxes
 from diffusionseg.exports.config import ExportConfig
 from diffusionseg.exports.items import OBJECT, Item
@@ -30,25 +31,32 @@ def read_predictions(folder: Path, config: ExportConfig) -> tuple[int, Callable[
         records[record["image"]] = record
 
     def read() -> Iterator[Item | Fault]:
+        taken: dict[str, str] = {}
         for number, (name, record) in enumerate(records.items(), 1):
             try:
-                if not _below(name):
-                    raise ValueError("is no path below the folder of the predictions")
+                exported = _exported_name(name)
                 stem = output_of(record)
                 mask = _predicted_mask(folder / f"{stem}.mask.png", record)
-                photograph = _photograph(name, record, config.images)
+                if taken.setdefault(exported, name) != name:
+                    raise ValueError(f"has the name of {taken[exported]} in an export; predict them into two folders")
+                photograph = _photograph(exported, record, config.images)
                 found = tuple(((b[0], b[1], b[2], b[3]), score) for b, score in boxes.all(name))
-                yield Item(number, name, stem, mask, config.class_name, photograph, found)
+                yield Item(number, exported, stem, mask, config.class_name, photograph, found)
             except (ImageError, ValueError) as error:
                 yield Fault(name, str(error))
 
     return len(records), read
 
 
-def _below(name: str) -> bool:
-    """Whether a name leads nowhere else than below a folder."""
-    path = PurePosixPath(name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+def _exported_name(name: str) -> str:
+    """The path of an image below any folder: an absolute one, as lists of photographs give, without its root.
+
+    Raises ValueError for one that leads out of the folder, and for none.
+    """
+    path = without_anchor(Path(name))
+    if not path.name or ".." in path.parts:
+        raise ValueError("is no path below the folder of the predictions")
+    return path.as_posix()
 
 
 def _predicted_mask(path: Path, record: dict[str, Any]) -> NDArray[np.uint8]:

@@ -148,7 +148,7 @@ def _begin(out: Path, described: dict[str, Any]) -> None:
     Raises ValueError naming what differs where the folder's are made with something else.
     """
     path = out / SETTINGS
-    before = read_json_object(path) if path.exists() else {"model": described}
+    before: dict[str, Any] = read_json_object(path) if path.exists() else {"model": described}
     differences = differing({"model": before.get("model")}, {"model": described})
     if differences:
         raise ValueError(

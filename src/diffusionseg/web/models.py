@@ -57,6 +57,7 @@ def load_models(
 ) -> dict[str, LoadedModel]:
     """Load decoders and students as `load_segmenter` does, by name; a `generator` given serves all decoders.
 
+    `device` and `dtype` are those of the decoders; students beside them run on the processor.
     Raises ValueError for two of one name, and what `load_segmenter` raises.
     """
     from diffusionseg.backbone import Backbone
@@ -66,11 +67,16 @@ def load_models(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"--weights: several models are named {name!r}; rename a folder")
-    backbone = Backbone.from_pretrained(generator, device=device, dtype=dtype) if generator else None
+    students = [place for place in weights if is_student(place)]
+    alone = len(students) == len(weights)
+    model: str | Backbone | None = generator or None
+    if generator and not alone:
+        model = Backbone.from_pretrained(generator, device=device, dtype=dtype)
 
     def load(place: str) -> Segmenter:
-        if is_student(place):
+        if place in students and not alone:
             return load_segmenter(place)
-        return load_segmenter(place, model=backbone, device=device, dtype=dtype)
+        # To students alone as well, who refuse what can only be meant for them.
+        return load_segmenter(place, model=model, device=device, dtype=dtype)
 
     return {name: LoadedModel(name, load(place)) for name, place in zip(names, weights, strict=True)}
