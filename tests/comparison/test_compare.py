@@ -2,14 +2,21 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from diffusionseg.attentioncut import ColourCutConfig
+from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.comparison import CompareConfig, Comparison, Row, latex, markdown, worker
-from diffusionseg.comparison.folder import SECONDS, claim, missing, read_seconds, write_seconds
+from diffusionseg.comparison.folder import SECONDS, claim, made_with, missing, read_seconds, write_seconds
+from diffusionseg.comparison.run import _find_all, _measure_all
+from diffusionseg.data import find_pairs
+from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg
+from diffusionseg.prediction import PredictConfig
 
 METHODS = "centre,colour-cut,daam,decoder"
 
@@ -56,6 +63,14 @@ def test_a_bad_photograph_is_named_and_the_next_run_does_only_what_is_missing(cl
         assert row["seconds"] >= row["reading_seconds"]
     assert (tmp_path / "t.md").read_text() == (tmp_path / "out" / "table.md").read_text()
 
+    (root / "masks" / "2.png").write_bytes(b"nothing")
+    done = cli(command, tmp_path)
+    assert done.returncode == 1, done.stderr
+    table = json.loads(done.stdout)
+    assert (table["photographs"], [error["image"] for error in table["errors"]]) == (2, ["2"])
+    assert "failed: 2:" in done.stderr
+    assert kept.stat().st_mtime_ns == before
+
 
 def test_wrong_usage_is_status_two(cli, root, tmp_path):
     done = cli("compare set --out out --methods magic", tmp_path)
@@ -78,6 +93,24 @@ def test_predictions_made_otherwise_are_refused_or_overwritten(tmp_path):
     claim(tmp_path, other, overwrite=False)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"predict_config": PredictConfig(margins=(0.0, 0.2))}, "margins"),
+        ({"predict_config": PredictConfig(flip=True)}, "flip"),
+        ({"predict_config": PredictConfig(cut=ColourCutConfig(smoothness=1.0))}, r"cut\.smoothness"),
+        ({"backbone": tiny_backbone("sd1").to(dtype=torch.float16)}, "dtype"),
+    ],
+)
+def test_predictions_of_a_model_that_reads_otherwise_are_refused(tmp_path, changed, said):
+    parts = {"backbone": tiny_backbone("sd1"), "decoder": Decoder((4,), DecoderConfig(width=16))}
+    config = CompareConfig(("decoder",))
+    claim(tmp_path, made_with(tmp_path, DiffusionSeg(**parts), config), overwrite=False)
+    claim(tmp_path, made_with(tmp_path, DiffusionSeg(**parts), config), overwrite=False)
+    with pytest.raises(ValueError, match=rf"other settings \({said} differ\)"):
+        claim(tmp_path, made_with(tmp_path, DiffusionSeg(**parts | changed), config), overwrite=False)
+
+
 def test_missing_is_what_has_no_picture_or_no_time(tmp_path):
     config = CompareConfig(methods=("centre", "daam"), refinements=("none",))
     write_seconds(tmp_path, {"a/1": {"centre-none": 0.1}})
@@ -90,6 +123,32 @@ def test_missing_is_what_has_no_picture_or_no_time(tmp_path):
         (tmp_path / f"{method}-none" / "a").mkdir(parents=True)
         (tmp_path / f"{method}-none" / "a" / "1.png").touch()
     assert missing("a/1", tmp_path, config, timed) == (("daam", "none"),)
+
+
+def test_masks_are_read_also_where_no_prediction_is_missing(root, tmp_path, monkeypatch):
+    out, config = tmp_path / "out", CompareConfig(("centre",), ("none",))
+    monkeypatch.setattr(worker._Process, "config", config, raising=False)
+    pairs = find_pairs(root)
+    for pair in pairs:
+        path = out / "centre-none" / f"{pair.stem}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pair.mask.read_bytes())
+        # Neither a model nor a picture is there to be read.
+        pair.image.unlink()
+    write_seconds(out, {pair.stem: {"centre": 0.1, "centre-none": 0.1} for pair in pairs})
+    mask = np.array(Image.open(pairs[2].mask))
+    mask[:3] = 100
+    Image.fromarray(mask).save(pairs[2].mask)
+    kept, done = (out / SECONDS).read_bytes(), []
+    with ThreadPoolExecutor(1) as pool:
+        errors = _find_all(pool, pairs, out, config, lambda *told: done.append(told))
+        fresh = worker.find(worker.Photograph("2", pairs[2].image, pairs[2].mask, (("centre", "none"),)))
+        assert errors == {"2": fresh.error}
+        assert "masks/2.png" in errors["2"]
+        (row,) = _measure_all(pool, pairs[:2], out, config, lambda *_: None)
+    assert row.iou == 1
+    assert done == [("photographs", n, 3) for n in range(4)]
+    assert (out / SECONDS).read_bytes() == kept
 
 
 def comparison():

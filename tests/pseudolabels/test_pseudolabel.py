@@ -17,6 +17,7 @@ from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, StoredPairs, open_store, read_shards
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 from diffusionseg.memory import OutOfMemory
+from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.predict import make_prediction
 from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
 from diffusionseg.pseudolabels.photos import PhotoList
@@ -126,6 +127,58 @@ def test_another_set_is_refused_and_overwritten_on_demand(model, sources, tmp_pa
     with pytest.raises(ManifestMismatch, match="sources"):
         pseudolabel(model, sources[:1], out, config=ANY)
     assert pseudolabel(model, sources[:1], out, config=ANY, overwrite=True).photographs == 5
+
+
+def test_other_pictures_under_the_same_names_are_another_set(model, sources, tmp_path):
+    out, (folder, table) = tmp_path / "set", sources
+    pseudolabel(model, sources, out, config=ANY, shard_size=3)
+    (out / "shard-000001.json").unlink()
+    kept = (folder / "0.png").read_bytes()
+    (folder / "0.png").write_bytes(encoded(scene(9, 64)[0]))
+    with pytest.raises(ManifestMismatch, match=r"sources\.sha256"):
+        pseudolabel(model, sources, out, config=ANY, shard_size=3)
+    (folder / "0.png").write_bytes(kept)
+    rows = table.read_bytes()
+    pyarrow.parquet.write_table(pyarrow.table({"image": [encoded(scene(n, 64)[0]) for n in range(3)]}), table)
+    with pytest.raises(ManifestMismatch, match=r"sources\.sha256"):
+        pseudolabel(model, sources, out, config=ANY, shard_size=3)
+    table.write_bytes(rows)
+    pseudolabel(model, sources, out, config=ANY, shard_size=3)
+
+
+def test_a_link_that_leads_nowhere_is_a_photograph_that_cannot_be_read(model, sources, tmp_path):
+    (sources[0] / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    summary = pseudolabel(model, sources[:1], tmp_path / "set", config=ANY)
+    assert [line.split(":")[0] for line in summary.unreadable] == ["lost.png", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"predict_config": PredictConfig(threshold=0.4)}, r"\(predict\.threshold is 0\.5, asked for 0\.4\)"),
+        ({"predict_config": PredictConfig(flip=True)}, r"\(predict\.flip is False, asked for True\)"),
+        ({"predict_config": PredictConfig(margins=(0.0, 0.2))}, r"predict\.margins"),
+        ({"feature_config": dataclasses.replace(FEATURES, noise_seed=1)}, r"\(features\.noise_seed is 0, asked"),
+        ({"backbone": tiny_backbone("sd1").to(dtype=torch.float16)}, r"\(dtype is 'float32', asked for 'float16'\)"),
+    ],
+)
+def test_a_model_that_reads_otherwise_makes_another_set(model, sources, tmp_path, changed, said):
+    pseudolabel(model, sources, tmp_path / "set", config=ANY)
+    parts = {name: getattr(model, name) for name in ("backbone", "decoder", "feature_config", "predict_config")}
+    # The same cut, so that nothing but the change differs.
+    config = dataclasses.replace(ANY, cut=model.predict_config.cut)
+    with pytest.raises(ManifestMismatch, match=said):
+        pseudolabel(DiffusionSeg(**parts | changed), sources, tmp_path / "set", config=config)
+
+
+def test_another_threshold_of_a_model_without_generator_makes_another_set(sources, tmp_path):
+    model = Bright()
+    pseudolabel(model, sources, tmp_path / "set", config=ANY)
+    model.predict_config = dataclasses.replace(model.predict_config, threshold=0.4)
+    with pytest.raises(ManifestMismatch, match=r"predict\.threshold"):
+        pseudolabel(model, sources, tmp_path / "set", config=ANY)
+    model.predict_config = dataclasses.replace(Bright.predict_config, refine="bilateral")
+    pseudolabel(model, sources, tmp_path / "set", config=ANY)
 
 
 def test_a_choice_is_random_fixed_by_its_seed_and_in_order(sources):

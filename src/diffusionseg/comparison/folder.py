@@ -18,12 +18,14 @@ SETTINGS, SECONDS = "settings.json", "seconds.jsonl"
 
 def made_with(root: Path, model: DiffusionSeg, config: CompareConfig) -> dict[str, Any]:
     """Everything that predictions depend on besides method and refinement."""
+    predict = to_json(model.predict_config)
     return {
         "photographs": str(root.resolve()),
         "decoder": model.fingerprint,
         "generator": model.backbone.fingerprint,
+        "dtype": str(model.backbone.dtype).removeprefix("torch."),
         "features": to_json(model.feature_config),
-        "cut": to_json(model.predict_config.cut),
+        **{name: predict[name] for name in ("cut", "flip", "margins")},
         "reading": to_json(config.reading),
     }
 

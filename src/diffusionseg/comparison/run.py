@@ -91,22 +91,21 @@ def _pool(jobs: int, source: ModelSource, config: CompareConfig, out: Path) -> I
 def _find_all(
     pool: ProcessPoolExecutor, pairs: list[BenchmarkPair], out: Path, config: CompareConfig, report: Report
 ) -> dict[str, str]:
-    """Make what is missing; reason by photograph of those that failed."""
+    """Make what is missing; reason by photograph of those that failed, and of those whose mask cannot be read."""
     timed = read_seconds(out)
     tasks = [Photograph(p.stem, p.image, p.mask, missing(p.stem, out, config, timed)) for p in pairs]
-    futures = [pool.submit(find, task) for task in tasks if task.wanted]
-    done = len(tasks) - len(futures)
-    report("photographs", done, len(tasks))
+    # Also where nothing is missing: a mask that cannot be read leaves its photograph out, whoever made the predictions.
+    futures = [pool.submit(find, task) for task in tasks]
+    report("photographs", 0, len(tasks))
     errors = {}
     # A killed run may have left half a line, to which the next one must not be joined.
     write_seconds(out, timed)
-    for future in as_completed(futures):
+    for done, future in enumerate(as_completed(futures), 1):
         found: Found = future.result()
         if found.error is not None:
             errors[found.stem] = found.error
-        else:
+        elif found.seconds:
             append_json_line(out / SECONDS, {"image": found.stem, "seconds": found.seconds})
-        done += 1
         report("photographs", done, len(tasks))
     return dict(sorted(errors.items()))
 

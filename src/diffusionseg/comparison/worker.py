@@ -36,7 +36,7 @@ class Photograph:
     mask: Path
     """Its ground truth, read only to see that it can be."""
     wanted: tuple[tuple[str, str], ...]
-    """(method, refinement) of each missing prediction."""
+    """(method, refinement) of each missing prediction; where there is none, the picture is not read."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def find(photograph: Photograph) -> Found:
     """Write OUT/METHOD-REFINEMENT/STEM.png of everything wanted; an error of this photograph is returned."""
     try:
         read_ground_truth(photograph.mask, _Process.config.undecided)
-        return Found(photograph.stem, _find(photograph))
+        return Found(photograph.stem, _find(photograph) if photograph.wanted else {})
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not ran_out(error):
             raise

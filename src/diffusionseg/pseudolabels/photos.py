@@ -38,10 +38,11 @@ class PhotoList:
             raise ValueError(f"no photograph in {', '.join(map(str, sources))}")
         places = np.random.default_rng(seed).permutation(total)[: total if count is None else count]
         self.chosen = np.sort(places)
-        parts = [file.relative.as_posix() for file in self.files]
-        parts += [f"{table.name}:{number}" for table, number in zip(self.tables, rows, strict=True)]
+        parts = [f"{file.relative.as_posix()}:{_size(file.path)}" for file in self.files]
+        parts += [f"{table.name}:{number}:{_size(table)}" for table, number in zip(self.tables, rows, strict=True)]
         self.sha256 = hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
-        """Over the names of all files and the number of rows of all tables."""
+        """Over the names and sizes in bytes of all files and tables and the number of rows of the latter; content is
+        not read for it."""
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -65,3 +66,11 @@ class PhotoList:
                 for cell in batch["image"]:
                     yield Photo(f"{table.name}:{row}", encoded_image(cell))
                     row += 1
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None where that is not to be had, as of a link that leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -34,8 +34,10 @@ from diffusionseg.data import (
     write_shard,
 )
 from diffusionseg.evaluation import mask_iou
+from diffusionseg.exploitation import DiffusionSeg
 from diffusionseg.masks import mask_boxes, saliency_picture
-from diffusionseg.prediction import Prediction, Segmenter
+from diffusionseg.prediction import PredictConfig, Prediction, Segmenter
+from diffusionseg.prediction.settings import to_json
 from diffusionseg.pseudolabels.config import PseudolabelConfig
 from diffusionseg.pseudolabels.photos import Photo, PhotoList
 from diffusionseg.synthesis.gate import measure, reject_reason
@@ -88,6 +90,7 @@ def pseudolabel(
     photos = PhotoList(sources, count, seed)
     described = {
         "model": model.names(),
+        **_reading(model),
         "sources": {"sha256": photos.sha256, "photographs": len(photos), "seed": seed},
         "shard_size": shard_size,
         "config": asdict(config),
@@ -126,14 +129,27 @@ def _claim(out: Store, described: dict[str, Any], overwrite: bool) -> None:
         write_manifest(out, {"format": 1, "kind": "pseudolabels", "set": described, "made_with": made_with})
 
 
+def _reading(model: Segmenter) -> dict[str, Any]:
+    """How photographs are read, besides the weights that `names` tells of and the cut that is in the set's config."""
+    predict = to_json(_uncut(model))
+    del predict["cut"]
+    if not isinstance(model, DiffusionSeg):
+        return {"predict": predict}
+    dtype = str(model.backbone.dtype).removeprefix("torch.")
+    return {"predict": predict, "features": to_json(model.feature_config), "dtype": dtype}
+
+
+def _uncut(model: Segmenter) -> PredictConfig:
+    """Not cut yet: what the decoder itself found is what the cut has to agree with."""
+    return replace(model.predict_config, refine="guided")
+
+
 def _label(
     model: Segmenter, group: Sequence[Photo], places: Sequence[int], config: PseudolabelConfig, batch_size: int
 ) -> Iterator[Outcome]:
     inputs = ((n, photo.content) for n, photo in enumerate(group))
-    # Not cut yet: what the decoder itself found is what the cut has to agree with.
-    uncut = replace(model.predict_config, refine="guided")
     # A shard's bytes depend on what goes through the generator together.
-    for number, outcome in model.predict_iter(inputs, batch_size, uncut, fixed_batches=True):
+    for number, outcome in model.predict_iter(inputs, batch_size, _uncut(model), fixed_batches=True):
         if isinstance(outcome, ImageError):
             yield None, f"unreadable: {group[number].name}: {outcome.reason}"
         else:
