@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from diffusionseg.pretraining.autoencoder import autoencoder_steps, build_autoencoder, fit_patch_components
+from diffusionseg.pretraining.autoencoder import (
+    autoencoder_optimizer,
+    autoencoder_steps,
+    build_autoencoder,
+    fit_patch_components,
+)
 
 
 def pictures(count=32, size=32):
@@ -46,11 +51,9 @@ def test_photographs_of_one_colour_are_refused():
 @pytest.mark.parametrize("steps", [1, 20])
 def test_any_number_of_steps_is_trained(steps):
     images = pictures(4, 16)
-    done = list(
-        autoencoder_steps(
-            build_autoencoder(4, 16), fit_patch_components(images, 4), images, steps=steps, batch_size=1, seed=0
-        )
-    )
+    vae, components = build_autoencoder(4, 16), fit_patch_components(images, 4)
+    optimizer = autoencoder_optimizer(vae)
+    done = list(autoencoder_steps(vae, optimizer, components, images, steps=steps, batch_size=1, seed=0))
     assert len(done) == steps
     assert np.isfinite(done).all()
 
@@ -59,5 +62,7 @@ def test_training_brings_the_encoder_to_the_components(one_thread):
     images = pictures()
     components = fit_patch_components(images, 4)
     vae = build_autoencoder(4, 32)
-    errors = [latent for _, latent, _ in autoencoder_steps(vae, components, images, steps=60, batch_size=8, seed=0)]
+    optimizer = autoencoder_optimizer(vae)
+    steps = autoencoder_steps(vae, optimizer, components, images, steps=60, batch_size=8, seed=0)
+    errors = [latent for _, latent, _ in steps]
     assert np.mean(errors[-5:]) < 0.25 * np.mean(errors[:3])

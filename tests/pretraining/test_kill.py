@@ -84,7 +84,7 @@ def whole(tmp_path_factory, write_photos, write_annotated, config, judge_config)
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-@pytest.mark.parametrize("moment", ["model/vae", "checkpoint.safetensors"])
+@pytest.mark.parametrize("moment", ["autoencoder/checkpoint.safetensors", "model/vae", "checkpoint.safetensors"])
 def test_a_killed_run_resumes_to_the_same_bytes(whole, tmp_path, moment):
     uninterrupted, command = whole
     killed = tmp_path / "killed"
@@ -96,5 +96,6 @@ def test_a_killed_run_resumes_to_the_same_bytes(whole, tmp_path, moment):
 
     for name in FILES:
         assert (uninterrupted / name).read_bytes() == (killed / name).read_bytes(), name
+    assert not (killed / "autoencoder").exists()
     assert metrics(killed) == metrics(uninterrupted)
     assert [line["step"] for line in metrics(killed) if "corloc" in line] == [2, 4]

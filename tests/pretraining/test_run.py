@@ -82,6 +82,27 @@ def test_pretrained_folder_loads_and_every_checkpoint_is_drawn(folder, tmp_path,
     assert picture.shape == (1, 3, 32, 32)
 
 
+def test_an_interrupted_autoencoder_goes_on(folder, tmp_path, short):
+    photos = read_photos([folder], 32)
+    config = dataclasses.replace(short, autoencoder_steps=4, save_every=2)
+    done = []
+
+    def stop(stage, step, total, values):
+        done.append(step)
+        if stage == "autoencoder" and step == 3:
+            raise KeyboardInterrupt
+
+    def go_on(stage, step, total, values):
+        if stage == "autoencoder":
+            done.append(step)
+
+    run = {"out": tmp_path / "run", "config": config, "device": torch.device("cpu")}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(photos, photos.names, {}, **run, report=stop)
+    pretrain(photos, photos.names, {}, **run, report=go_on)
+    assert done == [1, 2, 3, 3, 4]
+
+
 def test_another_configuration_in_the_same_folder_is_refused(folder, tmp_path, short):
     photos = read_photos([folder], 32)
     device = torch.device("cpu")

@@ -59,9 +59,7 @@ def pretrain(
         float, typer.Option(help="0: draw each square as often as any other; 1: each class as often as any other.")
     ] = 0.0,
     steps: Annotated[int, typer.Option(help="Optimiser steps of the generator.")] = 10_000,
-    autoencoder_steps: Annotated[
-        int, typer.Option(help="Optimiser steps of the autoencoder, which an interruption loses.")
-    ] = 2500,
+    autoencoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the autoencoder.")] = 2500,
     batch_size: Annotated[int, typer.Option(help="Photographs in a step.")] = 48,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
     timestep_shift: Annotated[

@@ -18,9 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffusionseg.backbone import computes_bfloat16
+from diffusionseg.training import step_generator, warm_cosine
 
 PATCH = 4
 """Pixels per latent cell and side."""
+PEAK = 2e-3
+"""Highest learning rate."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,17 @@ def build_autoencoder(channels: int, image_size: int) -> AutoencoderKL:
     )
 
 
-def autoencoder_loss(vae: AutoencoderKL, components: PatchComponents, images: Tensor) -> tuple[Tensor, Tensor]:
+def autoencoder_optimizer(vae: AutoencoderKL) -> torch.optim.AdamW:
+    """The optimiser of `autoencoder_steps`."""
+    return torch.optim.AdamW(vae.parameters(), PEAK, weight_decay=1e-4, betas=(0.9, 0.99))
+
+
+def autoencoder_loss(
+    vae: AutoencoderKL, components: PatchComponents, images: Tensor, drawn: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Latent error against the components, and pixel error of the decoder, for (B, 3, H, W) pictures in [0, 1].
 
-    The decoder sees slightly noisy latents, as sampled latents are never exact.
+    The decoder sees slightly noisy latents, as sampled latents are never exact; the noise is of `drawn`.
     """
     target = components.encode(images)
     moments = vae.quant_conv(vae.encoder(images * 2 - 1)).float()
@@ -82,40 +92,41 @@ def autoencoder_loss(vae: AutoencoderKL, components: PatchComponents, images: Te
     latent_error = functional.mse_loss(mean, target) + 1e-4 * functional.mse_loss(
         log_variance, torch.full_like(mean, -12.0)
     )
-    noisy = target + 0.05 * torch.randn_like(target)
+    noisy = target + 0.05 * torch.randn(target.shape, generator=drawn, device=target.device)
     pixels = vae.decoder(vae.post_quant_conv(noisy)).float()
     return latent_error, functional.l1_loss(pixels, images * 2 - 1)
 
 
 def autoencoder_steps(
     vae: AutoencoderKL,
+    optimizer: torch.optim.Optimizer,
     components: PatchComponents,
     images: NDArray[np.uint8],
     *,
+    first: int = 0,
     steps: int,
     batch_size: int,
     seed: int,
 ) -> Iterator[tuple[int, float, float]]:
-    """Train in place; yields (step, latent error, pixel error) after every step."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    """Train in place from step `first` on; yields (step, latent error, pixel error) after every step.
+
+    What a step draws depends on seed and step alone.
+    """
     vae.train()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, weight_decay=1e-4, betas=(0.9, 0.99))
-    # Where a twentieth is one step, the schedule would divide by zero.
-    rising = 0.1 if steps == 20 else 0.05
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=rising)
     device = next(vae.parameters()).device
-    for step in range(steps):
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = PEAK * warm_cosine(step, steps, steps // 20)
+        rng = np.random.default_rng((seed, step))
         chosen = images[rng.integers(len(images), size=batch_size)]
         if rng.random() < 0.5:
             chosen = chosen[:, :, ::-1]
         batch = torch.from_numpy(np.ascontiguousarray(chosen)).permute(0, 3, 1, 2).to(device).float() / 255
         with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
-            latent_error, pixel_error = autoencoder_loss(vae, components, batch)
+            latent_error, pixel_error = autoencoder_loss(vae, components, batch, step_generator(seed, step, device))
         optimizer.zero_grad(set_to_none=True)
         (latent_error + pixel_error).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
         yield step, latent_error.item(), pixel_error.item()
     vae.eval()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from diffusionseg.pretraining.autoencoder import PATCH
 from diffusionseg.pretraining.generator import GeneratorConfig
+from diffusionseg.training import warm_cosine
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,4 @@ class PretrainConfig:
 def learning_rate(step: int, config: PretrainConfig) -> float:
     """Linear warm-up, then cosine down to `final_fraction` of the peak at the last step."""
     warmup = min(config.warmup, config.steps // 10)
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, config.steps - warmup)
-    cosine = 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
-    return float(config.learning_rate * (config.final_fraction + (1 - config.final_fraction) * cosine))
+    return config.learning_rate * warm_cosine(step, config.steps, warmup, config.final_fraction)

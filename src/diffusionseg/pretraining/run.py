@@ -20,6 +20,7 @@ from transformers import CLIPTokenizer
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
 from diffusionseg.pretraining.autoencoder import (
     PatchComponents,
+    autoencoder_optimizer,
     autoencoder_steps,
     build_autoencoder,
     fit_patch_components,
@@ -190,31 +191,39 @@ def _autoencoder(
     device: torch.device,
     report: Report,
 ) -> tuple[AutoencoderKL, PatchComponents]:
+    place = directory.parent.parent / "autoencoder"
     if not directory.is_dir():
         if start_from is not None:
             save_autoencoder(directory, *load_autoencoder(start_from / "vae"))
         else:
-            save_autoencoder(directory, *_train_autoencoder(photos, config, device, report))
+            save_autoencoder(directory, *_train_autoencoder(photos, place, config, device, report))
+    # Also where an earlier run was killed before it came here.
+    shutil.rmtree(place, ignore_errors=True)
     return load_autoencoder(directory)
 
 
 def _train_autoencoder(
-    photos: Photos, config: PretrainConfig, device: torch.device, report: Report
+    photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
 ) -> tuple[AutoencoderKL, PatchComponents]:
     rng = np.random.default_rng(config.seed)
     some = photos.images[rng.permutation(len(photos))[:4000]]
     components = fit_patch_components(some, config.generator.latent_channels)
     torch.manual_seed(config.seed)
     vae = build_autoencoder(config.generator.latent_channels, config.image_size).to(device)
-    total = config.autoencoder_steps
+    optimizer = autoencoder_optimizer(vae)
+    resumed = load_checkpoint(place, vae, None, optimizer)
+    total, first = config.autoencoder_steps, resumed[0] if resumed else 0
     for step, latent, pixel in autoencoder_steps(
-        vae, components, photos.images, steps=total, batch_size=24, seed=config.seed
+        vae, optimizer, components, photos.images, first=first, steps=total, batch_size=24, seed=config.seed
     ):
         if not math.isfinite(latent + pixel):
             raise ValueError(
-                f"the autoencoder's error is no number at step {step}; nothing was written, try another --seed"
+                f"the autoencoder's error is no number at step {step}; start again in another --out with another --seed"
             )
         report("autoencoder", step + 1, total, {"latent_mse": latent, "pixel_l1": pixel})
+        if (step + 1) % config.save_every == 0 and step + 1 < total:
+            place.mkdir(exist_ok=True)
+            save_checkpoint(place, step + 1, vae, None, optimizer, {})
     return vae, components
 
 

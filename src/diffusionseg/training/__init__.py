@@ -1,9 +1,10 @@
-"""What every training loop here shares: averaged weights, resumable checkpoints without pickle, metrics and curves."""
+"""What every training loop here shares: averaged weights, checkpoints without pickle, rates, metrics, curves."""
 
 from diffusionseg.training.averaging import WeightAverage
 from diffusionseg.training.checkpoint import has_checkpoint, load_averaged, load_checkpoint, save_checkpoint
 from diffusionseg.training.journal import Journal
 from diffusionseg.training.order import batch_indices, step_generator
+from diffusionseg.training.schedule import warm_cosine
 from diffusionseg.training.team import Team, is_leader, own_device, team_size
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "save_checkpoint",
     "step_generator",
     "team_size",
+    "warm_cosine",
 ]

@@ -21,16 +21,21 @@ NAME = "checkpoint.safetensors"
 
 
 def save_checkpoint(
-    directory: Path, step: int, module: nn.Module, average: WeightAverage, optimizer: Optimizer, state: dict[str, Any]
+    directory: Path,
+    step: int,
+    module: nn.Module,
+    average: WeightAverage | None,
+    optimizer: Optimizer,
+    state: dict[str, Any],
 ) -> None:
     """Replace the checkpoint in `directory` atomically; `state` is any JSON-ready data of the run."""
     tensors: dict[str, Tensor] = {f"module.{k}": v for k, v in module.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.weights.items()}
+    tensors |= {f"average.{k}": v for k, v in _averaged(average).items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     # Clones: safetensors refuses tensors that share memory, as tied weights do.
     payload = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
-    run = {"step": step, "updates": average.updates, "state": state, "sha256": _digest(payload)}
+    run = {"step": step, "updates": average.updates if average else 0, "state": state, "sha256": _digest(payload)}
     # One entry, since safetensors writes several in random order, and equal runs are to leave equal files.
     atomic_write(directory / NAME, save(payload, metadata={"run": json.dumps(run, sort_keys=True)}))
     remove_leftovers(directory / NAME)
@@ -42,7 +47,7 @@ def has_checkpoint(directory: Path) -> bool:
 
 
 def load_checkpoint(
-    directory: Path, module: nn.Module, average: WeightAverage, optimizer: Optimizer
+    directory: Path, module: nn.Module, average: WeightAverage | None, optimizer: Optimizer
 ) -> tuple[int, dict[str, Any]] | None:
     """Restore a run in place and return (finished steps, state), or None where there is no checkpoint.
 
@@ -54,17 +59,22 @@ def load_checkpoint(
     path = directory / NAME
     (step, updates, state), parts = _read(path)
     wanted = _shapes(module.state_dict())
-    if not _shapes(parts["module"]) == _shapes(parts["average"]) == wanted:
+    if _shapes(parts["module"]) != wanted or _shapes(parts["average"]) != _shapes(_averaged(average)):
         raise ValueError(f"{path}: belongs to another model; use another --out")
     slots = _slots(parts["optimizer"])
     if len(parts) > 3 or not _fit(slots, optimizer):
         raise _damaged(path, "the state of its optimiser is that of another one")
     module.load_state_dict(parts["module"])
     device = next(module.parameters()).device
-    average.weights = {k: v.to(device) for k, v in parts["average"].items()}
-    average.updates = updates
+    if average is not None:
+        average.weights = {k: v.to(device) for k, v in parts["average"].items()}
+        average.updates = updates
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return step, state
+
+
+def _averaged(average: WeightAverage | None) -> dict[str, Tensor]:
+    return {} if average is None else average.weights
 
 
 def load_averaged(directory: Path, module: nn.Module) -> str:
