@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffusionseg.backbone import computes_bfloat16
-from diffusionseg.training import step_generator, warm_cosine
+from diffusionseg.training import step_generator
 
 PATCH = 4
 """Pixels per latent cell and side."""
@@ -114,9 +114,15 @@ def autoencoder_steps(
     """
     vae.train()
     device = next(vae.parameters()).device
+    # Where a twentieth is one step, the schedule would divide by zero.
+    rising = 0.1 if steps == 20 else 0.05
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=steps, pct_start=rising)
+    if first:
+        # Of the same optimiser, which the one above has given what this one goes on from.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, PEAK, total_steps=steps, pct_start=rising, last_epoch=first - 1
+        )
     for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = PEAK * warm_cosine(step, steps, steps // 20)
         rng = np.random.default_rng((seed, step))
         chosen = images[rng.integers(len(images), size=batch_size)]
         if rng.random() < 0.5:
@@ -128,5 +134,6 @@ def autoencoder_steps(
         (latent_error + pixel_error).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
+        schedule.step()
         yield step, latent_error.item(), pixel_error.item()
     vae.eval()
