@@ -210,7 +210,7 @@ def test_a_decoder_trained_on_a_remote_set_is_the_one_of_its_local_copy(backbone
     [
         ("synth --classes cat --out nonsense://a/b", "nonsense://a/b: Protocol not known: nonsense"),
         ("status nonsense://a/b", "nonsense://a/b: Protocol not known: nonsense"),
-        ("train pairs --out memory://run", "--out memory://run: a run of training needs a folder"),
+        ("train pairs --out memory://run", "memory://run: must be a folder"),
     ],
 )
 def test_the_command_line_names_what_cannot_be_used(cli, tmp_path, command, said):
