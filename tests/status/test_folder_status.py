@@ -118,6 +118,8 @@ def test_predictions_name_what_failed_last(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"photographs": 8}))
     found = folder_status(tmp_path)
     assert (found.total, found.per_minute, found.finished, found.minutes_left) == (8, 4.0, False, 1.5)
+    (tmp_path / "settings.json").write_text(json.dumps({"photographs": 2}))
+    assert folder_status(tmp_path).total is None
 
 
 def test_other_folders_are_refused(tmp_path, cli):

@@ -159,6 +159,11 @@ class Backbone:
         return other
 
     @property
+    def dtype_name(self) -> str:
+        """The U-Net's number format, such as `float16`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the U-Net takes the guidance scale as an input (LCM), so that one call gives the guided result."""
         return getattr(self.unet.config, "time_cond_proj_dim", None) is not None

@@ -25,7 +25,7 @@ def in_float32(backbone: Backbone) -> Backbone:
 
     Made anew each time, since holding it would take twice the memory of the generator for the sake of a rare case.
     """
-    _tell(backbone.name, str(backbone.dtype).removeprefix("torch."))
+    _tell(backbone.name, backbone.dtype_name)
     other = copy.copy(backbone)
     other.unet, other.vae = copy.deepcopy(backbone.unet), copy.deepcopy(backbone.vae)
     other.text_encoders, other.tokenizers = copy.deepcopy(backbone.text_encoders), copy.deepcopy(backbone.tokenizers)

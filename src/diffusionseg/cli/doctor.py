@@ -117,7 +117,7 @@ def _time_call(model: str, device: str, dtype: str, calls: int = 5) -> dict[str,
         start = time.perf_counter()
         backbone.denoise(latents, 500, prompt).sum().item()
         seconds.append(time.perf_counter() - start)
-    return {"dtype": str(backbone.dtype).removeprefix("torch."), "unet_call_seconds": sorted(seconds[1:])[calls // 2]}
+    return {"dtype": backbone.dtype_name, "unet_call_seconds": sorted(seconds[1:])[calls // 2]}
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ def made_with(root: Path, model: DiffusionSeg, config: CompareConfig) -> dict[st
         "photographs": str(root.resolve()),
         "decoder": model.fingerprint,
         "generator": model.backbone.fingerprint,
-        "dtype": str(model.backbone.dtype).removeprefix("torch."),
+        "dtype": model.backbone.dtype_name,
         "features": to_json(model.feature_config),
         **{name: predict[name] for name in ("cut", "flip", "margins")},
         "reading": to_json(config.reading),

@@ -162,7 +162,7 @@ def _begin(out: Path, described: dict[str, Any]) -> None:
 
 
 def _note_number(out: Path, photographs: int) -> None:
-    """Write down how many photographs the first run to an end was given, for whoever asks how far it is."""
+    """Write down how many photographs a run is given, for whoever asks how far it is, until one has come to its end."""
     settings = read_json_object(out / SETTINGS)
     if settings.get("photographs", 0) not in (None, photographs):
         _write_settings(out, {**settings, "photographs": photographs})

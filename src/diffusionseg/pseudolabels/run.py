@@ -135,8 +135,7 @@ def _reading(model: Segmenter) -> dict[str, Any]:
     del predict["cut"]
     if not isinstance(model, DiffusionSeg):
         return {"predict": predict}
-    dtype = str(model.backbone.dtype).removeprefix("torch.")
-    return {"predict": predict, "features": to_json(model.feature_config), "dtype": dtype}
+    return {"predict": predict, "features": to_json(model.feature_config), "dtype": model.backbone.dtype_name}
 
 
 def _uncut(model: Segmenter) -> PredictConfig:

@@ -44,7 +44,11 @@ def _predictions(folder: Path) -> Standing:
     done = [record for record in last.values() if "error" not in record]
     written = [path.stat().st_mtime for record in done[-RECENT - 1 :] for path in _picture(folder, record)]
     ended, total = _ended_and_total(folder)
-    total = len(last) if ended else total
+    if ended:
+        total = len(last)
+    elif total is not None and total < len(last):
+        # Runs over other photographs went to the same folder.
+        total = None
     whole = ended and not failed
     return Standing(
         folder=str(folder),

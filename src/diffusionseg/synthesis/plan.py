@@ -53,7 +53,7 @@ class SetPlan:
                 "seed": self.seed,
                 "shard_size": self.shard_size,
                 "device_type": backbone.device.type,
-                "dtype": str(backbone.dtype).removeprefix("torch."),
+                "dtype": backbone.dtype_name,
                 "config": asdict(self.config),
             },
             "made_with": {

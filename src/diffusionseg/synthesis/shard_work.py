@@ -38,8 +38,7 @@ def loading_worker(backbone: Backbone, plan: SetPlan, batch_size: int | None) ->
     folder = Path(backbone.name).expanduser()
     # Workers may stand in another folder.
     model = str(folder.resolve()) if backbone.name != "mini" and folder.is_dir() else backbone.name
-    dtype = str(backbone.dtype).removeprefix("torch.")
-    return partial(_load, model, backbone.device.type, dtype, plan, batch_size)
+    return partial(_load, model, backbone.device.type, backbone.dtype_name, plan, batch_size)
 
 
 def _load(

@@ -107,7 +107,7 @@ def _described(model: LoadedModel) -> dict[str, Any]:
             "generator": backbone.fingerprint,
             "image_size": backbone.image_size,
             "device": backbone.device.type,
-            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "dtype": backbone.dtype_name,
         }
     )
     return {"name": model.name, "fingerprint": segmenter.fingerprint, **drawing}
