@@ -39,6 +39,7 @@ from diffusionseg import mini
 from diffusionseg.attentioncut import (
     AttentionCutConfig,
     AttentionCutResult,
+    ColourCutConfig,
     aggregate_cross,
     aggregate_self,
     attention_cut,
@@ -59,15 +60,21 @@ from diffusionseg.synthesis.gate import measure, reject_reason
 from diffusionseg.synthesis.prompts import assign_class, class_names
 from diffusionseg.synthesis.sampling import check_request, draft, draw_group
 
+GRID = {"refine": "guided"}
+"""The cut on the attention grid as it is, brought to pixels by the guided filter alone."""
 VARIANTS = {
-    "cross-attention alone, Otsu's threshold": {"smoothness": 0.0, "swap_rim": 1.0},
-    "+ sides swapped where it covers the rim": {"smoothness": 0.0},
-    "+ spread once along self-attention": {"smoothness": 0.0, "propagate": 1},
-    "+ min-cut along self-attention, at any distance": {"sigma": 1e6},
-    "+ edges that fade with distance (AttentionCut, default)": {},
-    "AttentionCut, smoothness 1": {"smoothness": 1.0},
+    "cross-attention alone, Otsu's threshold": GRID | {"smoothness": 0.0, "swap_rim": 1.0},
+    "+ sides swapped where it covers the rim": GRID | {"smoothness": 0.0},
+    "+ spread once along self-attention": GRID | {"smoothness": 0.0, "propagate": 1},
+    "+ min-cut along self-attention, at any distance": GRID | {"sigma": 1e6},
+    "+ edges that fade with distance": GRID,
+    "+ cut once more along colours and edges (AttentionCut, default)": {},
     "AttentionCut, sides never swapped": {"swap_rim": 1.0},
     "AttentionCut, cross-attention spread once before": {"propagate": 1},
+    "AttentionCut, no cut on the grid": {"smoothness": 0.0},
+    "AttentionCut, no cut on the grid, cross-attention spread once before": {"smoothness": 0.0, "propagate": 1},
+    "AttentionCut, attention counts as much as colours": {"colour": ColourCutConfig(prior=1.0)},
+    "colours and edges alone, where AttentionCut finds anything": {"colour": ColourCutConfig(prior=0.0)},
 }
 """Changes against AttentionCut's defaults. At smoothness 0 the least cut is the unary term's threshold, Otsu's."""
 REFERENCE = "a centred ellipse over 70 % of both sides"

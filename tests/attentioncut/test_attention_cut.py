@@ -37,6 +37,30 @@ def test_the_cut_repairs_a_noisy_cross_attention():
     assert set(np.unique(result.pseudo_mask)) <= {0, 128, 255}
 
 
+def test_colours_repair_what_the_attention_misses():
+    cross, affinity, image, _, fine = scene()
+    cross[:, 9:] = 0.3  # blind to the right half of the object
+    found = {
+        refine: attention_cut([cross], [affinity], [(16, 16)], image, AttentionCutConfig(refine=refine, smoothness=0.5))
+        for refine in ("guided", "cut")
+    }
+    masks = {refine: result.pseudo_mask == 255 for refine, result in found.items()}
+    assert iou(masks["guided"], fine) < 0.6
+    assert iou(masks["cut"], fine) > 0.95
+    assert np.array_equal(found["guided"].labels, found["cut"].labels)
+
+
+def test_colours_find_nothing_where_the_attention_tells_nothing_apart():
+    _, affinity, image, *_ = scene()
+    result = attention_cut([np.ones((16, 16))], [affinity], [(16, 16)], image)
+    assert not (result.pseudo_mask == 255).any()
+
+
+def test_an_unknown_refinement_is_an_error():
+    with pytest.raises(ValueError, match="--refine must be one of guided, cut, got 'bilateral'"):
+        AttentionCutConfig(refine="bilateral")
+
+
 def test_without_smoothness_the_cut_is_the_thresholded_unary():
     cross, affinity, image, *_ = scene()
     result = attention_cut([cross], [affinity], [(16, 16)], image, AttentionCutConfig(smoothness=0.0))

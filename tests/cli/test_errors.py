@@ -59,6 +59,8 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
         ("synth --classes , --out A", "--classes"),
         ("synth --classes cat --out A --guidance 99", "--guidance"),
         ("synth --classes cat --out A --template nothing", "--template"),
+        ("synth --classes cat --out A --refine bilateral", "--refine"),
+        ("synth --classes cat --out A --prior -1", "prior must be at least 0"),
         ("synth --classes cat --out A --model nowhere", "nowhere"),
         ("synth --classes cat --out A --device cuda:7", "cuda:7"),
         ("synth --classes cat --out A --device toaster", "toaster"),

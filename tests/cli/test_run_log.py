@@ -89,10 +89,11 @@ def test_a_log_that_finds_no_room_ends_no_run():
 def test_synth_logs_its_shards_and_rejects(tmp_path):
     tiny_backbone("sd1").save_pretrained(tmp_path / "model")
     words = f"synth --model {tmp_path}/model --classes cat --count 2 --shard-size 1 --steps 2 --attempts 1 --device cpu"
-    words += f" --max-border 0 --out {tmp_path}/set --log {tmp_path}/log.jsonl"
+    words += f" --prior 0.5 --max-border 0 --out {tmp_path}/set --log {tmp_path}/log.jsonl"
     done = CliRunner().invoke(application(), words.split())
     assert "the quality gate let no image pass" in done.output
     first, *between, last = lines(tmp_path / "log.jsonl")
+    assert first["settings"]["cut"]["colour"]["prior"] == 0.5
     assert (first["verb"], first["settings"]["steps"], first["settings"]["gate"]["max_border"]) == ("synth", 2, 0)
     assert [line["shard"] for line in between if line["event"] == "shard"] == ["shard-000000.tar", "shard-000001.tar"]
     assert next(line for line in between if line["event"] == "progress")["rejects"]

@@ -12,7 +12,7 @@ from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
-from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
+from diffusionseg.attentioncut.pixels import pseudo_mask
 from diffusionseg.attentioncut.unary import object_probability, otsu_threshold, unary_energy
 
 __all__ = [
@@ -36,6 +36,5 @@ __all__ = [
     "refine_by_colour",
     "rim_share",
     "small_cut",
-    "soft_mask",
     "unary_energy",
 ]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid, map_grid
+from diffusionseg.attentioncut.colour_cut import ColourCutConfig, refine_by_colour
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
-from diffusionseg.attentioncut.pixels import pseudo_mask, soft_mask
+from diffusionseg.attentioncut.pixels import filtered, pseudo_mask
 from diffusionseg.attentioncut.unary import min_max, object_probability, unary_energy
+
+PixelMethod = Literal["guided", "cut"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,15 @@ class AttentionCutConfig:
     behind the object, and the sides are swapped. 1 never swaps."""
     trust: float = 0.5
     """Share of the cut, against the unary term, in a pixel's probability, 0 to 1."""
+    refine: PixelMethod = "cut"
+    """How that probability gets from the attention grid to pixels: by the guided filter alone ("guided"), or cut once
+    more along the image's colours and edges ("cut")."""
+    colour: ColourCutConfig = field(default_factory=lambda: ColourCutConfig(prior=0.25))
+    """Constants of the cut along colours and edges; its `prior` is what the attention counts against the colours."""
     radius: float = 1.0
-    """Radius of the guided filter in grid cells, at least 1e-6."""
+    """Radius of the guided filter alone in grid cells, at least 1e-6."""
     eps: float = 1e-3
-    """Regularisation of the guided filter, in squared units of 0…1 colour, at least 1e-6."""
+    """Regularisation of the guided filter alone, in squared units of 0…1 colour, at least 1e-6."""
     band: tuple[float, float] = (0.35, 0.65)
     """Pixels between these probabilities are ignored in training, 0 to 1."""
 
@@ -58,6 +67,8 @@ class AttentionCutConfig:
         for name in ("swap_rim", "trust"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0 … 1, got {getattr(self, name)}")
+        if self.refine not in get_args(PixelMethod):
+            raise ValueError(f"--refine must be one of {', '.join(get_args(PixelMethod))}, got {self.refine!r}")
         if not 0 <= self.band[0] <= self.band[1] <= 1:
             raise ValueError(f"band must be 0 <= low <= high <= 1, got {self.band}")
 
@@ -118,7 +129,12 @@ def attention_cut(
     swapped = rim_share(labels) > config.swap_rim
     if swapped:
         labels, probability = ~labels, 1 - probability
-    soft = soft_mask(labels, probability, image, trust=config.trust, radius=config.radius, eps=config.eps)
+    mixed = config.trust * labels + (1 - config.trust) * probability
+    # Colours alone would find something even where the attention tells nothing apart.
+    if config.refine == "cut" and labels.any() and not labels.all():
+        soft = refine_by_colour(image, mixed, config.colour)
+    else:
+        soft = filtered(mixed, image, radius=config.radius, eps=config.eps)
     likely = probability > 0.5
     union = int((likely | labels).sum())
     return AttentionCutResult(

@@ -34,6 +34,14 @@ def synth(
         int | None,
         typer.Option(help="Fresh noises under which attention is read again from the finished image, 0 to 64."),
     ] = None,
+    refine: Annotated[
+        str | None,
+        typer.Option(help="Masks to pixels: cut (along colours and edges) or guided (filter), the attention alone."),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Weight of the attention against the colours with --refine cut; more for large generators."),
+    ] = None,
     attempts: Annotated[int | None, typer.Option(help="Images tried for one place, 1 to 100.")] = None,
     max_border: Annotated[
         float | None, typer.Option(help="Largest share of the image's rim that an object may cover, 0 to 1.")
@@ -91,6 +99,11 @@ def synth(
             "max_area": max_area,
             "min_agreement": min_agreement,
         }
+        cut = SynthesisConfig().cut
+        masks: dict[str, Any] = {} if refine is None else {"refine": refine}
+        if prior is not None:
+            masks["colour"] = dataclasses.replace(cut.colour, prior=prior)
+        given["cut"] = dataclasses.replace(cut, **masks)
         given["gate"] = dataclasses.replace(GateConfig(), **{k: v for k, v in limits.items() if v is not None})
         settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
         chosen = parse_engine(engine, workers)

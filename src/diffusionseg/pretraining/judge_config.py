@@ -20,8 +20,8 @@ class JudgeConfig:
     """Noises under which attention is read at each timestep, the same ones in all photographs, at least 1."""
     min_tokens: int = 196
     """Positions of the smallest attention layer that is read, 1 to 1024; the default is that of synthesis."""
-    cut: AttentionCutConfig = field(default_factory=AttentionCutConfig)
-    """AttentionCut."""
+    cut: AttentionCutConfig = field(default_factory=lambda: AttentionCutConfig(refine="guided"))
+    """AttentionCut, on the attention grid alone: what colours add does not depend on the generator."""
     share: tuple[float, float] = (0.05, 0.60)
     """Photographs whose object covers this share are also reported apart: elsewhere the whole frame is a good guess."""
     centre: float = 0.7
