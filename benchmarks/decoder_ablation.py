@@ -59,7 +59,9 @@ VARIANTS = {
     "with the picture": {"decoder": {"use_image": True}},
     "narrow": {"decoder": {"width": 32}},
     "a third of the steps": {"train": {"steps": 333}},
+    "half of the pairs": {"share": 0.5},
     "a quarter of the pairs": {"share": 0.25},
+    "an eighth of the pairs": {"share": 0.125},
     "border up to 0.1": {"gate": {"max_border": 0.1}},
     "agreement from 0.7": {"gate": {"min_agreement": 0.7}},
 }
