@@ -193,3 +193,13 @@ def test_boxes_have_intervals_and_a_paired_test(tmp_path):
     assert 0.55 < values["intervals"]["corloc"][0] < 0.75 < values["intervals"]["corloc"][1] < 0.9
     assert values["against"]["lost"]["corloc"]["difference"] == pytest.approx(0.5)
     assert values["against"]["lost"]["corloc"]["p"] < 0.01
+
+
+def test_predictions_that_lie_deeper_are_pointed_at(folders):
+    # As those of `predict --list` with absolute paths do.
+    (folders / "deep" / "home").mkdir(parents=True)
+    (folders / "good").rename(folders / "deep" / "home" / "good")
+    with pytest.raises(ValueError, match=r"12 of 12 images .*they seem to lie deeper, in --pred .*/deep/home/good$"):
+        evaluate_saliency(folders / "deep", folders / "masks")
+    found = evaluate_saliency(folders / "deep" / "home" / "good", folders / "masks", undecided="protocol")
+    assert found["images"] == IMAGES
