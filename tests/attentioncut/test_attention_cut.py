@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from diffusionseg.attentioncut import AttentionCutConfig, attention_cut
+from diffusionseg.attentioncut import AttentionCutConfig, ColourCutConfig, attention_cut
 
 
 def scene(side=16, scale=4, noise=0.3, seed=0):
@@ -48,6 +48,21 @@ def test_colours_repair_what_the_attention_misses():
     assert iou(masks["guided"], fine) < 0.6
     assert iou(masks["cut"], fine) > 0.95
     assert np.array_equal(found["guided"].labels, found["cut"].labels)
+
+
+def test_prior_is_what_the_attention_counts_in_a_photograph_of_any_shape():
+    # Two equal discs in a wide image; the attention is to the left one.
+    y, x = np.mgrid[:150, :300]
+    left, right = ((y - 75) ** 2 + (x - middle) ** 2 < 35**2 for middle in (90, 210))
+    image = np.where((left | right)[..., None], [220, 180, 60], [30, 60, 90]).astype(np.uint8)
+    cross = left[5::10, 10::20].astype(float)
+    affinity = np.eye(cross.size)
+    masks = []
+    for prior in (0.25, 5.0):
+        config = AttentionCutConfig(colour=ColourCutConfig(prior=prior))
+        masks.append(attention_cut([cross], [affinity], [cross.shape], image, config).pseudo_mask == 255)
+    assert iou(masks[0], left | right) > 0.9
+    assert iou(masks[1], left) > 0.9
 
 
 def test_colours_find_nothing_where_the_attention_tells_nothing_apart():

@@ -60,7 +60,9 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
         ("synth --classes cat --out A --guidance 99", "--guidance"),
         ("synth --classes cat --out A --template nothing", "--template"),
         ("synth --classes cat --out A --refine bilateral", "--refine"),
-        ("synth --classes cat --out A --prior -1", "prior must be at least 0"),
+        ("synth --classes cat --out A --prior -1", "--prior must be in"),
+        ("synth --classes cat --out A --prior nan", "--prior must be in"),
+        ("synth --classes cat --out A --refine guided --prior 1", "--refine cut alone"),
         ("synth --classes cat --out A --model nowhere", "nowhere"),
         ("synth --classes cat --out A --device cuda:7", "cuda:7"),
         ("synth --classes cat --out A --device toaster", "toaster"),
@@ -95,7 +97,11 @@ def test_wrong_usage_is_status_two_and_names_the_cause(cli, tmp_path, command, s
 def test_configuration_file_gives_defaults_and_flags_win(cli, tmp_path):
     (tmp_path / "c.toml").write_text('classes = "cat"\nout = "A"\nguidance = 99\n')
     assert "--guidance must be in" in cli("synth --config c.toml", tmp_path).stderr
-    assert "--steps must be in" in cli("synth --config c.toml --guidance 2 --steps 0", tmp_path).stderr
+    assert "--prior must be in" in cli("synth --config c.toml --guidance 2 --prior 1001", tmp_path).stderr
+    (tmp_path / "c.toml").write_text('classes = "cat"\nout = "A"\nprior = 2\nrefine = "guided"\nguidance = 99\n')
+    assert "--prior counts in --refine cut alone" in cli("synth --config c.toml", tmp_path).stderr
+    assert "--guidance must be in" in cli("synth --config c.toml --refine cut", tmp_path).stderr
+    assert "--steps must be in" in cli("synth --config c.toml --guidance 2 --refine cut --steps 0", tmp_path).stderr
     (tmp_path / "c.toml").write_text('type = "poster"\n')
     assert "--type poster" in cli("predict . --out P --config c.toml", tmp_path).stderr
     (tmp_path / "c.toml").write_text("colour = 1\n")

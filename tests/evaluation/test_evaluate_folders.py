@@ -199,7 +199,14 @@ def test_predictions_that_lie_deeper_are_pointed_at(folders):
     # As those of `predict --list` with absolute paths do.
     (folders / "deep" / "home").mkdir(parents=True)
     (folders / "good").rename(folders / "deep" / "home" / "good")
-    with pytest.raises(ValueError, match=r"12 of 12 images .*they seem to lie deeper, in --pred .*/deep/home/good$"):
+    (folders / "deep" / "a").mkdir()
+    for name in ("0.overlay.png", "01.saliency.png", "11.saliency.png"):
+        (folders / "deep" / "a" / name).touch()
+    with pytest.raises(ValueError, match=r"12 of 12 images .*they seem to lie deeper, in .*/deep/home/good$"):
         evaluate_saliency(folders / "deep", folders / "masks")
+    (folders / "deep" / "home" / "good").rename(folders / "elsewhere")
+    with pytest.raises(ValueError, match=r"--allow-missing$"):
+        evaluate_saliency(folders / "deep", folders / "masks")
+    (folders / "elsewhere").rename(folders / "deep" / "home" / "good")
     found = evaluate_saliency(folders / "deep" / "home" / "good", folders / "masks", undecided="protocol")
     assert found["images"] == IMAGES

@@ -17,7 +17,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from diffusionseg.attentioncut import AttentionCutConfig
+from diffusionseg.attentioncut import AttentionCutConfig, ColourCutConfig
 from diffusionseg.pretraining import GeneratorConfig, JudgeConfig, PretrainConfig, samples
 from diffusionseg.pretraining import pretrain, read_judged_photos, read_photos
 samples.STEPS = 2

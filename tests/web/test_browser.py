@@ -211,6 +211,9 @@ def test_images_are_synthesised_cut_again_chosen_and_exported(page, tmp_path):
     page.wait_for_selector("#gallery button[data-n='3']", timeout=90_000)
     assert page.locator("#gallery button").count() == 4
     before = source(page, "mask of image 1")
+    page.get_by_label("as the attention has it").check()
+    changed(page, "mask of image 1", before)
+    before = source(page, "mask of image 1")
     facts = page.inner_text(".facts")
     tab_to(page, "#lambda input[type=range]")
     page.keyboard.press("Home")

@@ -169,13 +169,16 @@ def test_a_set_is_cut_again_without_being_drawn_again_and_exported(models, synth
     usual = one.usual_pair(one.drawings[0])
     assert np.array_equal(one.pairs[0].mask, usual.mask)
     cutting = one.cutting
-    one.cut_again(type(cutting)(0.0, 1.0, cutting.readings[:1], cutting.blocks[:1]))
+    one.cut_again(type(cutting)(0.0, 1.0, "cut", cutting.readings[:1], cutting.blocks[:1]))
     assert one.pairs[0].energy["pairwise"] == 0
+    along_colours = one.pairs[0].mask
+    one.cut_again(type(cutting)(0.0, 1.0, "guided", cutting.readings[:1], cutting.blocks[:1]))
+    assert not np.array_equal(one.pairs[0].mask, along_colours)
     before = one.pairs
     with pytest.raises(Refused, match="at least one"):
-        one.cut_again(type(cutting)(1.0, 1.0, (), cutting.blocks))
+        one.cut_again(type(cutting)(1.0, 1.0, "cut", (), cutting.blocks))
     with pytest.raises(Refused, match="smoothness"):
-        one.cut_again(type(cutting)(float("nan"), 1.0, cutting.readings, cutting.blocks))
+        one.cut_again(type(cutting)(float("nan"), 1.0, "cut", cutting.readings, cutting.blocks))
     assert one.pairs is before
     one.kept[0] = False
     with zipfile.ZipFile(io.BytesIO(one.export())) as archive:

@@ -4,6 +4,7 @@ import io
 import json
 import time
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -21,14 +22,15 @@ def ended(client, job, seconds=120):
 
 
 def test_a_set_is_the_folder_that_synth_writes(client, segmenter, synthesis, tmp_path):
-    begun = client.post("/api/synth", json=SET)
+    begun = client.post("/api/synth", json={**SET, "refine": "cut", "prior": 0.5})
     assert begun.status_code == 202
     job = begun.json()
     assert begun.headers["location"] == f"/api/synth/{job['id']}"
     told = ended(client, job)
     assert (told["state"], told["done"], told["total"], told["samples"]) == ("done", 2, 2, 2)
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/synth/{job['id']}/result").content))
-    synthesize_set(segmenter.backbone, SET["classes"], tmp_path / "set", count=2, seed=5, config=synthesis)
+    asked = replace(synthesis, cut=synthesis.cut.to_pixels("cut", 0.5))
+    synthesize_set(segmenter.backbone, SET["classes"], tmp_path / "set", count=2, seed=5, config=asked)
     files = {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()}
     assert {name: archive.read(name) for name in archive.namelist()} == files
     assert "shard-000000.tar" in files
@@ -69,6 +71,9 @@ def test_a_set_that_takes_too_long_fails_and_says_so(client_of):
         ({"seed": 10**30}, "seed"),
         ({"steps": 10**6}, "steps"),
         ({"guidance": 0}, "guidance"),
+        ({"refine": "bilateral"}, "refine"),
+        ({"prior": -1}, "prior"),
+        ({"refine": "guided", "prior": 1}, "refine cut alone"),
         ({"out": "/tmp/x"}, "out"),
         ({"model": "bright"}, "bright has no generator to draw with; choose another model"),
     ],

@@ -8,7 +8,15 @@ from diffusionseg.attentioncut.colour_cut import (
     refine_by_colour,
     small_cut,
 )
-from diffusionseg.attentioncut.cut import AttentionCutConfig, AttentionCutResult, attention_cut, rim_share
+from diffusionseg.attentioncut.cut import (
+    AttentionCutConfig,
+    AttentionCutResult,
+    GridCut,
+    PixelMethod,
+    attention_cut,
+    cut_on_grid,
+    rim_share,
+)
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
@@ -20,10 +28,13 @@ __all__ = [
     "AttentionCutResult",
     "ColourCutConfig",
     "Cut",
+    "GridCut",
+    "PixelMethod",
     "aggregate_cross",
     "aggregate_self",
     "attention_cut",
     "colour_cut",
+    "cut_on_grid",
     "cut_stability",
     "dense_energy",
     "dense_min_cut",

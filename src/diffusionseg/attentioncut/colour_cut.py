@@ -32,7 +32,7 @@ class ColourCutConfig:
     side: int = 128
     """Longer side in pixels at which the cut is made, at least 8."""
     prior: float = 1.0
-    """Weight of the saliency's log-odds, at least 0: about 1 for a decoder that is right most of the time, less for one
+    """Weight of the saliency's log-odds, 0 to 1000: about 1 for a decoder that is right most of the time, less for one
     that often is not."""
     colour: float = 1.0
     """Weight of the colours' log-likelihood ratio, at least 0."""
@@ -53,7 +53,9 @@ class ColourCutConfig:
     """Share of the cut in the refined saliency, above 0.5 and at most 1."""
 
     def __post_init__(self) -> None:
-        for name in ("prior", "colour", "smoothness", "border"):
+        if not 0 <= self.prior <= 1000:
+            raise ValueError(f"--prior must be in 0 … 1000, got {self.prior}")
+        for name in ("colour", "smoothness", "border"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"colour cut {name} must be at least 0 and finite, got {getattr(self, name)}")
         for name, least in (("side", 8), ("clusters", 1), ("iterations", 1)):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +72,22 @@ class AttentionCutConfig:
         if not 0 <= self.band[0] <= self.band[1] <= 1:
             raise ValueError(f"band must be 0 <= low <= high <= 1, got {self.band}")
 
+    def to_pixels(self, refine: str | None, prior: float | None) -> AttentionCutConfig:
+        """The same with this refinement and this `prior` of the colours, None for what is. Raises ValueError for values
+        out of range, and for a prior where no colours are asked."""
+        asked: dict[str, Any] = {} if refine is None else {"refine": refine}
+        if prior is not None:
+            asked["colour"] = replace(self.colour, prior=prior)
+        changed = replace(self, **asked)
+        if prior is not None and changed.refine != "cut":
+            raise ValueError("--prior counts in --refine cut alone; leave one of the two out")
+        return changed
+
 
 @dataclass(frozen=True, eq=False)
-class AttentionCutResult:
-    """What AttentionCut found in one image."""
+class GridCut:
+    """What the cut on the attention grid found."""
 
-    pseudo_mask: NDArray[np.uint8]
-    """(H, W): 0 background, 255 object, 128 ignore."""
     labels: NDArray[np.bool_]
     """(h, w) minimum cut on the attention grid, True where the object is."""
     probability: NDArray[np.float64]
@@ -95,6 +104,14 @@ class AttentionCutResult:
     """Whether the sides were swapped, since the cut covered more than `swap_rim` of the rim."""
 
 
+@dataclass(frozen=True, eq=False)
+class AttentionCutResult(GridCut):
+    """What AttentionCut found in one image. All but the mask is of the attention grid, before any pixel."""
+
+    pseudo_mask: NDArray[np.uint8]
+    """(H, W): 0 background, 255 object, 128 ignore."""
+
+
 def attention_cut(
     cross: Sequence[NDArray[np.floating]],
     self_attention: Sequence[NDArray[np.floating]],
@@ -105,12 +122,31 @@ def attention_cut(
     """Cut the named object out of one image.
 
     cross: cross-attention of the class name, one map (h, w) a layer. self_attention: one (h·w, h·w) a layer, on the
-    grid of its place in `grids`. image: (H, W, 3) uint8, guide of the enlargement. The cut is made on the finest grid
-    of them all. Raises ValueError naming the argument that does not fit, is negative or not finite.
+    grid of its place in `grids`. image: (H, W, 3) uint8, which the mask follows. The cut is made on the finest grid of
+    them all, and then brought to pixels as `config.refine` says. Raises ValueError naming the argument that does not
+    fit, is negative or not finite.
     """
     config = config or AttentionCutConfig()
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    found = cut_on_grid(cross, self_attention, grids, config)
+    mixed = config.trust * found.labels + (1 - config.trust) * found.probability
+    # Colours alone would find something even where the cut finds nothing.
+    if config.refine == "cut" and found.labels.any() and not found.labels.all():
+        soft = refine_by_colour(image, mixed, config.colour)
+    else:
+        soft = filtered(mixed, image, radius=config.radius, eps=config.eps)
+    return AttentionCutResult(**vars(found), pseudo_mask=pseudo_mask(soft, config.band))
+
+
+def cut_on_grid(
+    cross: Sequence[NDArray[np.floating]],
+    self_attention: Sequence[NDArray[np.floating]],
+    grids: Sequence[Grid],
+    config: AttentionCutConfig | None = None,
+) -> GridCut:
+    """`attention_cut` without an image, on the finest grid of all maps."""
+    config = config or AttentionCutConfig()
     for number, own in enumerate(grids):
         if len(own) != 2 or min(own) < 1:
             raise ValueError(f"grids[{number}] must be (h, w), both at least 1, got {own}")
@@ -129,16 +165,9 @@ def attention_cut(
     swapped = rim_share(labels) > config.swap_rim
     if swapped:
         labels, probability = ~labels, 1 - probability
-    mixed = config.trust * labels + (1 - config.trust) * probability
-    # Colours alone would find something even where the attention tells nothing apart.
-    if config.refine == "cut" and labels.any() and not labels.all():
-        soft = refine_by_colour(image, mixed, config.colour)
-    else:
-        soft = filtered(mixed, image, radius=config.radius, eps=config.eps)
     likely = probability > 0.5
     union = int((likely | labels).sum())
-    return AttentionCutResult(
-        pseudo_mask=pseudo_mask(soft, config.band),
+    return GridCut(
         labels=labels,
         probability=probability,
         cross=min_max(attention),

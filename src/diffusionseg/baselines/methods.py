@@ -9,7 +9,7 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from diffusionseg.attentioncut import ColourCutConfig, aggregate_cross, aggregate_self, attention_cut, small_cut
+from diffusionseg.attentioncut import ColourCutConfig, aggregate_cross, aggregate_self, cut_on_grid, small_cut
 from diffusionseg.attentioncut.aggregate import finest_grid
 from diffusionseg.backbone import AttentionMaps
 from diffusionseg.baselines.centre import centre
@@ -56,7 +56,7 @@ def _propagation(reading: Reading) -> Saliency:
 def _attentioncut(reading: Reading) -> Saliency:
     """The cut and the unary probability in equal parts, as AttentionCut's own pixels begin."""
     maps = reading.named
-    cut = attention_cut(_arrays(maps.cross), _arrays(maps.self_), _self_grids(maps), reading.image)
+    cut = cut_on_grid(_arrays(maps.cross), _arrays(maps.self_), _self_grids(maps))
     return (cut.labels + cut.probability) / 2
 
 

@@ -36,11 +36,11 @@ def synth(
     ] = None,
     refine: Annotated[
         str | None,
-        typer.Option(help="Masks to pixels: cut (along colours and edges) or guided (filter), the attention alone."),
+        typer.Option(help="Masks to pixels: cut (along colours; default) or guided (filter; as the attention has it)."),
     ] = None,
     prior: Annotated[
         float | None,
-        typer.Option(help="Weight of the attention against the colours with --refine cut; more for large generators."),
+        typer.Option(help="Weight of the attention against colours in that cut, from 0; default 0.25, as suits mini."),
     ] = None,
     attempts: Annotated[int | None, typer.Option(help="Images tried for one place, 1 to 100.")] = None,
     max_border: Annotated[
@@ -49,7 +49,7 @@ def synth(
     min_area: Annotated[float | None, typer.Option(help="Smallest share of the image that is object, 0 to 1.")] = None,
     max_area: Annotated[float | None, typer.Option(help="Largest share of the image that is object, 0 to 1.")] = None,
     min_agreement: Annotated[
-        float | None, typer.Option(help="Smallest overlap (IoU) of the cut and the cross-attention, 0 to 1.")
+        float | None, typer.Option(help="Smallest overlap (IoU) of cut and cross-attention, on their grid, 0 to 1.")
     ] = None,
     call_size: Annotated[
         int | None, typer.Option(help="Samples in one U-Net call; changes the set's bytes, so it belongs to the set.")
@@ -99,11 +99,7 @@ def synth(
             "max_area": max_area,
             "min_agreement": min_agreement,
         }
-        cut = SynthesisConfig().cut
-        masks: dict[str, Any] = {} if refine is None else {"refine": refine}
-        if prior is not None:
-            masks["colour"] = dataclasses.replace(cut.colour, prior=prior)
-        given["cut"] = dataclasses.replace(cut, **masks)
+        given["cut"] = SynthesisConfig().cut.to_pixels(refine, prior)
         given["gate"] = dataclasses.replace(GateConfig(), **{k: v for k, v in limits.items() if v is not None})
         settings = dataclasses.replace(SynthesisConfig(), **{k: v for k, v in given.items() if v is not None})
         chosen = parse_engine(engine, workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,18 @@ def evaluate_saliency(
 def _pairs(predictions: Path, truths: Sequence[tuple[str, Path]], allow_missing: bool) -> list[MaskPair]:
     pairs = [MaskPair(stem, mask, prediction_of(predictions, stem)) for stem, mask in truths]
     missing = [pair.stem for pair in pairs if pair.prediction is None]
-    refuse_missing(missing, len(pairs), predictions, allow_missing)
+    hint = _lying_deeper(predictions, missing[0]) if len(missing) == len(pairs) > 0 and not allow_missing else ""
+    refuse_missing(missing, len(pairs), predictions, allow_missing, hint)
     return pairs
+
+
+def _lying_deeper(predictions: Path, stem: str) -> str:
+    """Says where predictions are that lie deeper, as those of `predict --list` with absolute paths do."""
+    for suffix in SUFFIXES:
+        found = min(predictions.glob(f"*/**/{glob.escape(stem + suffix)}"), default=None)
+        if found is not None:
+            return f"; they seem to lie deeper, in {found.parents[stem.count('/')]}"
+    return ""
 
 
 def prediction_of(folder: Path, stem: str) -> Path | None:

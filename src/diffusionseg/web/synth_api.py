@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, Len
 from fastapi import FastAPI, Response
 from fastapi.concurrency import run_in_threadpool
 
+from diffusionseg.attentioncut import PixelMethod
 from diffusionseg.backbone import Solver
 from diffusionseg.synthesis import SynthesisConfig, class_names
 from diffusionseg.web.body import Refused
@@ -57,6 +58,10 @@ class Synth:
     """Images tried for one place; null is the default."""
     max_border: Annotated[float | None, Ge(0), Le(1)] = None
     """Largest share of the image's rim that an object may cover; null is the default."""
+    refine: PixelMethod | None = None
+    """How masks get to pixels; null is the default."""
+    prior: Annotated[float | None, Ge(0), Le(1000)] = None
+    """Weight of the attention against the colours where `refine` is cut; null is the default."""
     model: Annotated[str | None, Len(0, 200)] = None
     """Whose generator draws, one of /api/models; null is the first."""
 
@@ -123,6 +128,7 @@ def _settings(settings: SynthesisConfig, body: Synth) -> SynthesisConfig:
     }
     if body.max_border is not None:
         given["gate"] = replace(settings.gate, max_border=body.max_border)
+    given["cut"] = settings.cut.to_pixels(body.refine, body.prior)
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 

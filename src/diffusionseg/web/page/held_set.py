@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from diffusionseg.attentioncut import PixelMethod
 from diffusionseg.data import Sample, write_manifest, write_shard
 from diffusionseg.exports import ExportConfig
 from diffusionseg.exports import export as write_export
@@ -41,6 +42,8 @@ class Cutting:
     """λ."""
     sigma: float
     """σ."""
+    refine: PixelMethod
+    """How masks get to pixels."""
     readings: tuple[int, ...]
     """Numbers of the readings whose attention counts."""
     blocks: tuple[str, ...]
@@ -80,7 +83,7 @@ class HeldSet:
             if self.cutting is None:
                 usual = tuple(usual_readings(drawing, self.config))
                 cut = self.config.cut
-                self.cutting = Cutting(cut.smoothness, cut.sigma, usual, tuple(drawing.blocks))
+                self.cutting = Cutting(cut.smoothness, cut.sigma, cut.refine, usual, tuple(drawing.blocks))
             pair = self._cut(drawing, self.cutting)
             self.drawings.append(drawing)
             self.pairs.append(pair)
@@ -141,8 +144,9 @@ class HeldSet:
         return chosen_maps(self.drawings[number], self.cutting.readings, self.cutting.blocks)
 
     def _cut(self, drawing: Drawing, cutting: Cutting) -> SyntheticPair:
-        config = replace(self.config, cut=replace(self.config.cut, smoothness=cutting.smoothness, sigma=cutting.sigma))
-        return cut_drawing(drawing, chosen_maps(drawing, cutting.readings, cutting.blocks), config)
+        cut = replace(self.config.cut, smoothness=cutting.smoothness, sigma=cutting.sigma, refine=cutting.refine)
+        maps = chosen_maps(drawing, cutting.readings, cutting.blocks)
+        return cut_drawing(drawing, maps, replace(self.config, cut=cut))
 
 
 def chosen(values: object, names: Collection[str]) -> list[str]:

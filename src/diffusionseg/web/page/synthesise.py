@@ -47,6 +47,12 @@ def synthesise_tab(held: Held) -> None:
             sigma = gr.Slider(
                 0.5, 8, cut.sigma, step=0.1, label="σ", info="how far an edge reaches, of 16 positions", elem_id="sigma"
             )
+            refine = gr.Radio(
+                [("along the image's colours", "cut"), ("as the attention has it", "guided")],
+                value=cut.refine,
+                label="Masks",
+                elem_id="masks",
+            )
             layers = gr.CheckboxGroup([], label="Layers", visible=False, elem_id="layers")
             readings = gr.CheckboxGroup([], label="Timesteps", visible=False, elem_id="timesteps")
             with gr.Row():
@@ -59,7 +65,7 @@ def synthesise_tab(held: Held) -> None:
             keep = gr.Button("Keep", visible=False, size="sm", elem_id="keep")
             detail = gr.HTML("", js_on_load=asset("point.js"), elem_id="detail")
             export = gr.HTML("", elem_id="export")
-    cutting, point = [smoothness, sigma, layers, readings], [across, down]
+    cutting, point = [smoothness, sigma, refine, layers, readings], [across, down]
     pictures = [shown, detail, export]
     common: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "cut", "concurrency_limit": 4}
 
@@ -82,6 +88,7 @@ def synthesise_tab(held: Held) -> None:
                     readings: gr.CheckboxGroup(_times(one.drawings[0]), value=list(one.cutting.readings), visible=True),
                     smoothness: one.cutting.smoothness,
                     sigma: one.cutting.sigma,
+                    refine: one.cutting.refine,
                     detail: details(one, 0, (0.5, 0.5)),
                     keep: _keep_button(one, 0),
                 }
@@ -92,8 +99,8 @@ def synthesise_tab(held: Held) -> None:
             return "", EMPTY, "", ""
         try:
             one = held.sets.get(held_key)
-            one.cut_again(_cutting(one, *values[:4]))
-            return "", gallery(one, at), details(one, at, _point(*values[4:])), _export(held_key, one)
+            one.cut_again(_cutting(one, *values[: len(cutting)]))
+            return "", gallery(one, at), details(one, at, _point(*values[len(cutting) :])), _export(held_key, one)
         except Exception as error:
             return alert([explained(error)]), gr.skip(), gr.skip(), gr.skip()
 
@@ -129,7 +136,7 @@ def synthesise_tab(held: Held) -> None:
     running = begin.click(
         synthesise,
         [model, classes, count, seed],
-        [key, number, problems, progress, layers, readings, smoothness, sigma, keep, *pictures],
+        [key, number, problems, progress, layers, readings, smoothness, sigma, refine, keep, *pictures],
         show_progress="hidden",
         api_visibility="private",
         concurrency_limit=4,
@@ -140,7 +147,7 @@ def synthesise_tab(held: Held) -> None:
     latest: dict[str, Any] = {"trigger_mode": "always_last", **silent}
     for slider in (smoothness, sigma):
         slider.change(cut_again, [key, number, *cutting, *point], [problems, *pictures], **latest)
-    for group in (layers, readings):
+    for group in (refine, layers, readings):
         group.input(cut_again, [key, number, *cutting, *point], [problems, *pictures], **latest)
     for slider in point:
         slider.change(look, [key, number, *point], detail, **latest)
@@ -203,11 +210,11 @@ def _times(drawing: Drawing) -> list[tuple[str, int]]:
     return choices
 
 
-def _cutting(one: HeldSet, smoothness: float, sigma: float, layers: Any, readings: Any) -> Cutting:
+def _cutting(one: HeldSet, smoothness: float, sigma: float, refine: Any, layers: Any, readings: Any) -> Cutting:
     drawing = one.drawings[0]
     numbers = [n for n in readings if isinstance(n, int) and 0 <= n < len(drawing.readings)]
     blocks = chosen(layers, list(drawing.blocks))
-    return Cutting(float(smoothness), float(sigma), tuple(sorted(numbers)), tuple(blocks))
+    return Cutting(float(smoothness), float(sigma), refine, tuple(sorted(numbers)), tuple(blocks))
 
 
 def _keep_button(one: HeldSet, at: int) -> Any:
