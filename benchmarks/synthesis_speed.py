@@ -4,6 +4,7 @@ Same weights, prompt, noise, DDIM steps, guidance, number format, threads and on
 
 - `plain`: diffusers' StableDiffusionPipeline, which draws the image and nothing else;
 - `ours`: attention read on the way, AttentionCut, mask; without reading the finished image again;
+- `guided`: the same, but the mask by `--refine guided`, without the cut along colours;
 - `reread`: the same with this project's default of reading the finished image again under fresh noises;
 - `history`: the pipeline with attention made the way that keeps every probability (all cross-attention layers, and
   self-attention of up to 32x32 positions, each head and step, conditional half), as tools that explain a finished image
@@ -40,7 +41,7 @@ from diffusionseg.bench import Timing, take_turns
 from diffusionseg.synthesis import SynthesisConfig
 from diffusionseg.synthesis.sampling import draft, draw_group, make_pair
 
-SIDES = ("plain", "ours", "reread", "history")
+SIDES = ("plain", "ours", "guided", "reread", "history")
 MOST_POSITIONS = 1024
 """Positions of the largest self-attention that the history keeps: (R, H, 4096, 4096) would not fit."""
 
@@ -125,7 +126,14 @@ def sides(backbone: Backbone, config: SynthesisConfig) -> dict[str, Callable[[in
             backbone.unet.set_attn_processor(before)
 
     without = replace(config, reread_noises=0)
-    return {"plain": plain, "ours": with_mask(without), "reread": with_mask(config), "history": history}
+    guided = replace(without, cut=without.cut.to_pixels("guided", None))
+    return {
+        "plain": plain,
+        "ours": with_mask(without),
+        "guided": with_mask(guided),
+        "reread": with_mask(config),
+        "history": history,
+    }
 
 
 def main() -> None:
