@@ -86,14 +86,13 @@ def variants(examples):
         yield f"cross {cross}, self {finest}", [cut_box(e, cross, finest, base) for e in examples]
     yield f"cross {two}, self {finest}", [cut_box(e, two, finest, base) for e in examples]
     yield f"cross {two}, self {two}", [cut_box(e, two, two, base) for e in examples]
-    settings: list[dict] = [{"propagate": k} for k in (1, 2, 4)]
+    settings = [{"propagate": k} for k in (1, 2, 4)]
     settings += [{"smoothness": v} for v in (0.0, 0.5, 1.0, 1.4, 4.0, 8.0)]
     settings += [{"sigma": v} for v in (1.0, 1.5, 4.0, 1e6)]
     settings += [{"temperature": v} for v in (0.06, 0.25)]
     settings += [{"swap_rim": v} for v in (0.5, 0.65, 1.0)]
     settings += [{"propagate": 1, "smoothness": v} for v in (0.0, 1.0)]
     settings += [{"smoothness": 1.0, "sigma": 1.5}, {"smoothness": 1.0, "temperature": 0.06}]
-    settings += [{"refine": "cut"} | change for change in ({}, {"propagate": 1}, {"smoothness": 0.0})]
     for change in settings:
         text = ", ".join(f"{k} {v}" for k, v in change.items())
         yield text, [cut_box(e, finest, finest, replace(base, **change)) for e in examples]

@@ -13,8 +13,9 @@ from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate
 from diffusionseg.attentioncut.colour_cut import ColourCutConfig, refine_by_colour
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
-from diffusionseg.attentioncut.pixels import filtered, pseudo_mask
+from diffusionseg.attentioncut.pixels import pseudo_mask
 from diffusionseg.attentioncut.unary import min_max, object_probability, unary_energy
+from diffusionseg.masks import refine
 
 PixelMethod = Literal["guided", "cut"]
 
@@ -135,7 +136,7 @@ def attention_cut(
     if config.refine == "cut" and found.labels.any() and not found.labels.all():
         soft = refine_by_colour(image, mixed, config.colour)
     else:
-        soft = filtered(mixed, image, radius=config.radius, eps=config.eps)
+        soft = refine(mixed, image, "guided", radius=config.radius, eps=config.eps)
     return AttentionCutResult(**vars(found), pseudo_mask=pseudo_mask(soft, config.band))
 
 
