@@ -1,12 +1,17 @@
 """The colour cut: it follows the photograph's colours and edges, and its parts follow their definitions."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.cluster.vq import kmeans2
 from scipy.stats import multivariate_normal
 
 from diffusionseg.attentioncut import ColourCutConfig, colour_cut, cut_stability, refine_by_colour, small_cut
-from diffusionseg.attentioncut.colour_cut import colour_log_density, colour_log_ratio, contrast_weights, k_means
+from diffusionseg.attentioncut.colour_cut import contrast_edges
+from diffusionseg.attentioncut.colour_models import colour_log_density, colour_log_ratio, k_means
+from diffusionseg.masks import refine
 
 
 def scene(height=60, width=90):
@@ -77,9 +82,42 @@ def test_a_saliency_of_another_size_is_refused():
         colour_cut(scene()[0], np.zeros((4, 4)))
 
 
-def test_contrast_weights_are_the_definition():
+def test_a_larger_photograph_is_cut_as_its_small_copy_was_and_then_twice_more():
+    image, disc = scene(96, 144)
+    coarse = np.where(np.hypot(*(np.mgrid[:12, :18] - [[[6]], [[9]]])) < 4, 0.8, 0.1)
+    config = ColourCutConfig(side=144, coarse=48)
+    small = np.asarray(Image.fromarray(image).resize((48, 32), Image.Resampling.BOX))
+    begun = colour_cut(small, refine(coarse, small), config)
+    start = np.kron(begun, np.ones((3, 3), bool))
+    expected = colour_cut(image, refine(coarse, image), dataclasses.replace(config, iterations=2), start)
+    assert np.array_equal(small_cut(image, coarse, config), expected)
+    assert (expected & disc).sum() / (expected | disc).sum() > 0.95
+
+
+def test_where_the_small_copy_shows_nothing_the_cut_begins_at_its_full_size():
+    image, disc = scene(96, 144)
+    tiny = np.zeros_like(disc)
+    tiny[40:48, 60:68] = True
+    image = np.where(tiny[..., None], [250, 250, 0], [50, 140, 70]).astype(np.uint8)
+    config = ColourCutConfig(side=144, coarse=8)
+    small = np.asarray(Image.fromarray(image).resize((8, 5), Image.Resampling.BOX))
+    assert not colour_cut(small, np.full((5, 8), 0.5), config).any()
+    assert np.array_equal(
+        small_cut(image, tiny.astype(float), config),
+        small_cut(image, tiny.astype(float), ColourCutConfig(side=144, coarse=144)),
+    )
+
+
+def weights_of(image, smoothness):
+    edges = contrast_edges(image, smoothness)
+    weights = np.zeros((image.shape[0] * image.shape[1],) * 2)
+    np.add.at(weights, (edges.row, edges.column), edges.weight)
+    return weights + weights.T
+
+
+def test_contrast_edges_are_the_definition():
     image = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    weights = contrast_weights(image, 3.0).toarray()
+    weights = weights_of(image, 3.0)
     pixels = image.reshape(-1, 3).astype(float)
     pairs = {
         (i, j): np.hypot(i // 7 - j // 7, i % 7 - j % 7)
@@ -96,10 +134,11 @@ def test_contrast_weights_are_the_definition():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2)])
-def test_the_smallest_images_have_weights(shape):
-    weights = contrast_weights(np.zeros((*shape, 3), np.uint8), 1.0)
-    assert weights.shape == (shape[0] * shape[1],) * 2
-    assert abs(weights - weights.T).max() == 0
+def test_the_smallest_images_have_edges(shape):
+    weights = weights_of(np.zeros((*shape, 3), np.uint8), 1.0)
+    height, width = shape
+    straight, slanted = height * (width - 1) + width * (height - 1), 2 * (height - 1) * (width - 1)
+    assert weights.sum() == pytest.approx(2 * (straight + slanted / np.sqrt(2)))
 
 
 def test_colours_of_the_object_are_likelier_in_it():
@@ -135,7 +174,9 @@ def test_pictures_of_one_or_two_colours_have_a_density(colours):
     "changes",
     [
         {"side": 4},
+        {"coarse": 4},
         {"iterations": 0},
+        {"finish": 0},
         {"prior": -1.0},
         {"smoothness": np.inf},
         {"clip": 0.5},

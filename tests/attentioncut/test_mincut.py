@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from diffusionseg.attentioncut import energy, min_cut
-from diffusionseg.attentioncut.mincut import CutGraph
+from diffusionseg.attentioncut.mincut import CutGraph, edges_once
 
 
 def problem(count, seed, density=1.0):
@@ -104,7 +104,7 @@ def test_cuts_of_one_graph_do_not_depend_on_each_other(count, seed, density):
     rng = np.random.default_rng(seed)
     _, weights = problem(count, seed, density)
     weights = sparse.csr_array(np.rint(4 * weights.toarray())) if rng.random() < 0.5 else weights
-    graph = CutGraph(weights)
+    graph = CutGraph(count, edges_once(weights))
     preference = rng.normal(size=count)
     for change in (0.1, 0.1, 2.0, 0.0, 50.0, 0.1):
         preference = preference + change * rng.normal(size=count)

@@ -8,21 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import sparse
 
-from diffusionseg.attentioncut.mincut import CutGraph, Floats
+from diffusionseg.attentioncut.colour_models import colour_log_ratio
+from diffusionseg.attentioncut.mincut import CutGraph, Edges
 from diffusionseg.masks import refine
 
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) to half of a pixel's eight neighbours; the other half is these seen from the other end."""
-FEWEST = 10
-"""Pixels that a Gaussian is fitted to at least."""
-MOST = 2000
-"""Pixels that a mixture is fitted to at most, evenly spaced ones where there are more."""
 SETTLED = 0.002
 """Share of the pixels that may still change their side in the last round."""
-NOISE = 3.0
-"""Standard deviation in grey levels that is added to every Gaussian's, as of a camera's noise."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +25,8 @@ class ColourCutConfig:
 
     side: int = 128
     """Longer side in pixels at which the cut is made, at least 8."""
+    coarse: int = 64
+    """Longer side in pixels at which it is begun where `side` and the photograph are larger, at least 8."""
     prior: float = 1.0
     """Weight of the saliency's log-odds, 0 to 1000: about 1 for a decoder that is right most of the time, less for one
     that often is not."""
@@ -46,7 +42,9 @@ class ColourCutConfig:
     clusters: int = 5
     """Gaussians of the object's and of the background's colours, at least 1."""
     iterations: int = 5
-    """Rounds of colour models and cut, at least 1."""
+    """Rounds of colour models and cut where it is begun, at least 1."""
+    finish: int = 2
+    """Rounds at `side` after those at `coarse`, at least 1."""
     clip: float = 0.02
     """Saliency is kept this far from 0 and 1, above 0 and below 0.5."""
     trust: float = 2 / 3
@@ -58,7 +56,7 @@ class ColourCutConfig:
         for name in ("colour", "smoothness", "border"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"colour cut {name} must be at least 0 and finite, got {getattr(self, name)}")
-        for name, least in (("side", 8), ("clusters", 1), ("iterations", 1)):
+        for name, least in (("side", 8), ("coarse", 8), ("clusters", 1), ("iterations", 1), ("finish", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"colour cut {name} must be at least {least}, got {getattr(self, name)}")
         if not 0 <= self.margin <= 0.45:
@@ -85,7 +83,7 @@ def refine_by_colour(
     config = config or ColourCutConfig()
     small, smooth = _at_side(image, saliency, config.side)
     if cut is None:
-        cut = colour_cut(small, smooth, config)
+        cut = _coarse_to_fine(small, smooth, saliency, config)
     mixed = smooth if cut.all() or not cut.any() else config.trust * cut + (1 - config.trust) * smooth
     return refine(mixed, image, "guided", radius=1.0)
 
@@ -93,9 +91,25 @@ def refine_by_colour(
 def small_cut(
     image: NDArray[np.uint8], saliency: NDArray[np.floating], config: ColourCutConfig | None = None
 ) -> NDArray[np.bool_]:
-    """The colour cut of a photograph (H, W, 3) with its saliency (h, w) in 0…1, at the working size: (h', w') bool."""
+    """The colour cut of a photograph (H, W, 3) with its saliency (h, w) in 0…1, at the working size: (h', w') bool.
+
+    It is begun on a copy of `coarse` pixels, where the photograph is larger, and finished in few rounds.
+    """
     config = config or ColourCutConfig()
-    return colour_cut(*_at_side(image, saliency, config.side), config)
+    return _coarse_to_fine(*_at_side(image, saliency, config.side), saliency, config)
+
+
+def _coarse_to_fine(
+    small: NDArray[np.uint8], smooth: NDArray[np.float32], saliency: NDArray[np.floating], config: ColourCutConfig
+) -> NDArray[np.bool_]:
+    """The cut at the working size, begun from that of a still smaller copy, which sees shapes where it sees details."""
+    if max(smooth.shape) <= config.coarse:
+        return colour_cut(small, smooth, config)
+    found = colour_cut(*_at_side(small, saliency, config.coarse), config)
+    if found.all() or not found.any():
+        return colour_cut(small, smooth, config)
+    start = np.asarray(Image.fromarray(found).resize(smooth.shape[::-1], Image.Resampling.NEAREST))
+    return colour_cut(small, smooth, replace(config, iterations=config.finish), start)
 
 
 def cut_stability(
@@ -107,7 +121,7 @@ def cut_stability(
 ) -> float:
     """How little a photograph's `small_cut` depends on its constants: 0 (another object) to 1 (the same pixels).
 
-    The least intersection over union with the cuts at half the size, without the saliency, and at half the smoothness.
+    The least intersection over union with the cuts at half the sizes, without the saliency, and at half the smoothness.
     Where constants decide, the photograph does not: stable cuts are right far more often. Below `enough` the remaining
     cuts are not made. Shapes as for `small_cut`.
     """
@@ -125,7 +139,7 @@ def cut_stability(
 
 def _variations(config: ColourCutConfig) -> Iterator[ColourCutConfig]:
     """The quickest first."""
-    yield replace(config, side=max(8, config.side // 2))
+    yield replace(config, side=max(8, config.side // 2), coarse=max(8, config.coarse // 2))
     if config.prior > 0:
         yield replace(config, prior=0.0)
     if config.smoothness > 0:
@@ -144,13 +158,17 @@ def _at_side(
 
 
 def colour_cut(
-    image: NDArray[np.uint8], saliency: NDArray[np.floating], config: ColourCutConfig | None = None
+    image: NDArray[np.uint8],
+    saliency: NDArray[np.floating],
+    config: ColourCutConfig | None = None,
+    start: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
-    """Object and background of a small photograph (H, W, 3) uint8 from its saliency (H, W) in 0…1.
+    """Object and background of a small photograph (H, W, 3) uint8 from its saliency (H, W) in 0…1, at this very size.
 
     The energy's unary term joins the saliency with colour models of object and background, its pairwise term makes
-    borders follow contrast. The first models tell the colours of the margin from those inside, the following ones those
-    of the cut before. Returns (H, W) bool. Time grows a little faster than the number of pixels.
+    borders follow contrast. The first models tell the colours of the object in `start` (H, W) from the others or, where
+    it is None, those inside the margin from those in it; the following ones tell those of the cut before. There are
+    `iterations` rounds at most. Returns (H, W) bool. Time grows a little faster than the number of pixels.
 
     Source: Boykov & Jolly 2001 (contrast); Rother, Kolmogorov & Blake 2004 (Gaussian mixtures, iteration, start from a
     frame); Wei, Wen, Zhu & Sun 2012 (the border as background).
@@ -164,8 +182,10 @@ def colour_cut(
     share = np.clip(saliency.astype(np.float64), config.clip, 1 - config.clip)
     believed = (config.prior * np.log(share / (1 - share)) - config.border * ~inside).ravel()
     pixels = image.reshape(-1, 3).astype(np.float64)
-    graph = CutGraph(contrast_weights(image, config.smoothness))
-    labels = inside.ravel() if not inside.all() else share.ravel() > 0.5
+    graph = CutGraph(image.shape[0] * image.shape[1], contrast_edges(image, config.smoothness))
+    if start is None:
+        start = inside if not inside.all() else share > 0.5
+    labels = start.ravel()
     for _ in range(config.iterations):
         score = believed + config.colour * colour_log_ratio(pixels, labels, config.clusters)
         before, labels = labels, graph.labels(score)
@@ -174,72 +194,8 @@ def colour_cut(
     return labels.reshape(saliency.shape)
 
 
-def colour_log_ratio(pixels: Floats, labels: NDArray[np.bool_], clusters: int) -> Floats:
-    """(N,) log of how much likelier each pixel's colour is in the object than in the background, within ±4.
-
-    pixels: (N, 3) in 0…255. labels: (N,), what is object. Zeros where one of both is too small for a model.
-    """
-    if min(labels.sum(), (~labels).sum()) < FEWEST:
-        return np.zeros(len(pixels))
-    ratio: Floats = colour_log_density(pixels, pixels[labels], clusters)
-    ratio -= colour_log_density(pixels, pixels[~labels], clusters)
-    return np.clip(ratio, -4, 4)
-
-
-def colour_log_density(pixels: Floats, examples: Floats, clusters: int) -> Floats:
-    """(N,) log-density, up to a constant, of colours (N, 3) under a mixture of Gaussians that fits examples (M, 3).
-
-    The mixture's parts are the clusters that k-means finds, which starts from slices along the main axis.
-    """
-    examples = examples[:: -(-len(examples) // MOST)]
-    clusters = min(clusters, len(examples) // FEWEST)
-    axis = np.linalg.eigh(covariance(examples))[1][:, -1]
-    slices = np.array_split(examples[np.argsort(examples @ axis, kind="stable")], clusters)
-    member = k_means(examples, np.stack([part.mean(0) for part in slices]), rounds=8)
-    red, green, blue = np.ascontiguousarray(pixels.T)
-    parts = []
-    for cluster in range(clusters):
-        own = examples[member == cluster]
-        if len(own) >= FEWEST:
-            factor = np.linalg.cholesky(covariance(own) + NOISE**2 * np.eye(3))
-            # Three rows by hand: a matrix product's last bits depend on the number of threads.
-            whiten, distance = np.linalg.inv(factor), np.zeros(len(pixels))
-            for row in whiten:
-                distance += (row[0] * red + row[1] * green + row[2] * blue - row @ own.mean(0)) ** 2
-            parts.append(np.log(len(own) / len(examples) / factor.diagonal().prod()) - 0.5 * distance)
-    largest = np.max(parts, axis=0)
-    density: Floats = largest + np.log(np.sum([np.exp(part - largest) for part in parts], axis=0))
-    return density
-
-
-def k_means(values: Floats, centres: Floats, rounds: int) -> NDArray[np.intp]:
-    """(N,) nearest centre of each of values (N, D) after so many rounds of Lloyd's iterations from centres (K, D).
-
-    A centre that lost its members stays where it was. What `scipy.cluster.vq.kmeans2` does, whose import takes a
-    fifth of a second and whose warning of an empty cluster cannot be kept from one thread alone.
-    """
-    columns = np.ascontiguousarray(values.T)
-    for _ in range(rounds):
-        distances = np.zeros((len(centres), len(values)))
-        for distance, centre in zip(distances, centres, strict=True):
-            for column, place in zip(columns, centre, strict=True):
-                distance += (column - place) ** 2
-        member: NDArray[np.intp] = distances.argmin(0)
-        numbers = np.bincount(member, minlength=len(centres))
-        sums = np.stack([np.bincount(member, column, len(centres)) for column in columns], 1)
-        centres = np.where(numbers[:, None] > 0, sums / np.maximum(numbers, 1)[:, None], centres)
-    return member
-
-
-def covariance(colours: Floats) -> Floats:
-    """(3, 3) of colours (N, 3). Not by a matrix product, whose last bits depend on the number of threads."""
-    centred = colours - colours.mean(0)
-    result: Floats = np.einsum("ni,nj->ij", centred, centred) / len(colours)
-    return result
-
-
-def contrast_weights(image: NDArray[np.uint8], smoothness: float) -> sparse.csr_array:
-    """(N, N) symmetric: λ exp(−β ‖I_i − I_j‖²) / distance between the eight neighbours of an image (H, W, 3).
+def contrast_edges(image: NDArray[np.uint8], smoothness: float) -> Edges:
+    """λ exp(−β ‖I_i − I_j‖²) / distance between the eight neighbours of an image (H, W, 3): each edge once.
 
     β is one over twice the mean squared difference, so that it does not matter how contrasty a photograph is.
     """
@@ -256,6 +212,4 @@ def contrast_weights(image: NDArray[np.uint8], smoothness: float) -> sparse.csr_
     row, column = (np.concatenate(axis) for axis in zip(*ends, strict=True))
     difference = np.concatenate(differences)
     beta = 1 / (2 * difference.mean() + 1e-9) if len(difference) else 0.0
-    weight = smoothness * np.exp(-beta * difference) / np.concatenate(lengths)
-    both = (np.concatenate([weight, weight]), (np.concatenate([row, column]), np.concatenate([column, row])))
-    return sparse.csr_array(both, shape=(height * width, height * width))
+    return Edges(row, column, smoothness * np.exp(-beta * difference) / np.concatenate(lengths))

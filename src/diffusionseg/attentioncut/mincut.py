@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,17 @@ def capacity_scale(largest: float) -> float:
     """The largest power of two by which numbers up to `largest` do not exceed `LARGEST`: ties stay ties, and whole
     numbers whole, unless they exceed it themselves."""
     return float(2.0 ** np.floor(np.log2(LARGEST / max(largest, 1e-12))))
+
+
+class Edges(NamedTuple):
+    """Weights between positions, each pair of them once at most."""
+
+    row: NDArray[np.integer]
+    """(E,) one end."""
+    column: NDArray[np.integer]
+    """(E,) the other end."""
+    weight: Floats
+    """(E,) cost in nats of parting them, finite and not negative."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +69,23 @@ def min_cut(unary: Floats, weights: sparse.csr_array) -> Cut:
         raise ValueError(f"unary must be (N, 2) and weights (N, N), got {unary.shape} and {weights.shape}")
     if not np.isfinite(unary).all():
         raise ValueError("unary holds NaN or infinity")
-    graph = CutGraph(weights)
+    edges = edges_once(weights)
+    graph = CutGraph(count, edges)
     labels = graph.labels(unary[:, 0] - unary[:, 1])
-    tolerance = (count + len(graph.edges)) / 2 / graph.scale
+    tolerance = (count + len(edges.weight)) / 2 / graph.scale
     return Cut(labels, sum(energy(labels, unary, weights)), tolerance)
+
+
+def edges_once(weights: sparse.csr_array) -> Edges:
+    """The edges of weights (N, N), zero on the diagonal. Raises ValueError unless they are symmetric, finite and not
+    negative."""
+    edges = sparse.coo_array(sparse.triu(sparse.csr_array(weights), k=1))
+    edges.sum_duplicates()  # Each edge once, as the numbers of arcs need it.
+    if len(edges.data) and not (np.isfinite(edges.data).all() and edges.data.min() >= 0):
+        raise ValueError("weights must be finite and not negative")
+    if abs(weights - weights.T).max() > 1e-9 * max(1.0, edges.data.max(initial=0.0)):
+        raise ValueError("weights must be symmetric")
+    return Edges(edges.row, edges.col, edges.data)
 
 
 class CutGraph:
@@ -73,24 +98,17 @@ class CutGraph:
     Source: Kohli & Torr 2007 (flow kept, capacities to and from the terminals adjusted).
     """
 
-    def __init__(self, weights: sparse.csr_array) -> None:
-        """weights: (N, N), symmetric, not negative, zero diagonal; ValueError where they are not."""
-        edges = sparse.coo_array(sparse.triu(sparse.csr_array(weights), k=1))
-        edges.sum_duplicates()  # Each edge once, as the numbers of arcs need it.
-        if len(edges.data) and not (np.isfinite(edges.data).all() and edges.data.min() >= 0):
-            raise ValueError("weights must be finite and not negative")
-        if abs(weights - weights.T).max() > 1e-9 * max(1.0, edges.data.max(initial=0.0)):
-            raise ValueError("weights must be symmetric")
-        self.edges: Floats = edges.data
-        self.scale = np.inf
-        self._flow = FlowGraph(weights.shape[0], edges.row, edges.col)
+    def __init__(self, count: int, edges: Edges) -> None:
+        """Graph of `count` positions."""
+        self._weights, self.scale = edges.weight, np.inf
+        self._flow = FlowGraph(count, edges.row, edges.column)
 
     def labels(self, preference: Floats) -> NDArray[np.bool_]:
         """(N,) object positions of least energy, for preference (N,) finite: U_i(0) − U_i(1)."""
-        scale = capacity_scale(max(float(np.abs(preference).max()), float(self.edges.max(initial=0.0))))
+        scale = capacity_scale(max(float(np.abs(preference).max()), float(self._weights.max(initial=0.0))))
         if scale < self.scale:
             self.scale = scale
-            self._flow.restart(np.rint(self.edges * self.scale).astype(np.int64))
+            self._flow.restart(np.rint(self._weights * self.scale).astype(np.int64))
         return self._flow.source_side(np.rint(preference * self.scale).astype(np.int64))
 
 

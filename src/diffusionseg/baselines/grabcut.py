@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffusionseg.attentioncut.colour_cut import FEWEST, SETTLED, colour_log_density, contrast_weights
+from diffusionseg.attentioncut.colour_cut import SETTLED, contrast_edges
+from diffusionseg.attentioncut.colour_models import FEWEST, colour_log_density
 from diffusionseg.attentioncut.mincut import CutGraph
 from diffusionseg.baselines.centred import Floats
 
@@ -44,7 +45,7 @@ def grabcut(
     inside = np.zeros((height, width), dtype=bool)
     inside[down : height - down, across : width - across] = True
     pixels = small.reshape(-1, 3).astype(np.float64)
-    graph = CutGraph(contrast_weights(small, gamma))
+    graph = CutGraph(small.shape[0] * small.shape[1], contrast_edges(small, gamma))
     labels = inside.ravel()
     for _ in range(iterations):
         if min(labels.sum(), (~labels).sum()) < FEWEST:

@@ -19,6 +19,8 @@ RefineMethod = Literal["none", "guided", "bilateral"]
 
 WORKING_SIDE = 1024
 """Longer side in pixels above which filters work on a smaller copy: the saliency itself is far coarser than that."""
+FITTED_REACH = 2
+"""Radius in pixels that the guided filter is fitted with, on a smaller copy where the window is larger."""
 
 
 def refine(
@@ -51,10 +53,11 @@ def refine(
     if method == "guided":
         cell = max(height / coarse.shape[0], width / coarse.shape[1])
         reach = max(1, round(min(radius * cell, min(height, width) / 8)))
-        if shrink == 1:
+        subsample = max(shrink, math.ceil(reach / FITTED_REACH))
+        if subsample == 1:
             full = guided_filter(pixels / 255.0, resize(coarse, (height, width)), reach, eps)
         else:
-            full = fast_guided_filter(pixels, coarse, reach, eps, shrink)
+            full = fast_guided_filter(pixels, coarse, reach, eps, subsample)
     elif method == "bilateral":
         if not isinstance(bilateral, BilateralSystem):
             bilateral = bilateral_system(working_copy(pixels), bilateral)
