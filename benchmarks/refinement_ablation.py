@@ -40,15 +40,15 @@ CUT = {
     "cut, border 6": {"border": 6.0},
     "cut, 3 clusters": {"clusters": 3},
     "cut, 8 clusters": {"clusters": 8},
-    "cut, 1 iteration": {"iterations": 1},
-    "cut, 3 iterations": {"iterations": 3},
+    "cut, begun in 1 round": {"iterations": 1},
+    "cut, begun in 3 rounds": {"iterations": 3},
     "cut, begun at 48 pixels": {"coarse": 48},
     "cut, begun at 80 pixels": {"coarse": 80},
     "cut, begun at 128 pixels": {"coarse": 128},
     "cut, finished in 1 round": {"finish": 1},
     "cut, finished in 5 rounds": {"finish": 5},
-    "cut, 96 pixels": {"side": 96},
-    "cut, 192 pixels": {"side": 192},
+    "cut, finished at 96 pixels": {"side": 96},
+    "cut, finished at 192 pixels": {"side": 192},
 }
 """Changes against the decoder's own constants. Without the decoder, only what lies inside the frame decides."""
 

@@ -1,6 +1,7 @@
 """The colour cut: it follows the photograph's colours and edges, and its parts follow their definitions."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from diffusionseg.attentioncut import ColourCutConfig, colour_cut, cut_stability
 from diffusionseg.attentioncut.colour_cut import contrast_edges
 from diffusionseg.attentioncut.colour_models import colour_log_density, colour_log_ratio, k_means
 from diffusionseg.masks import refine
+
+# The package exports the function of the same name.
+colour_cut_module = importlib.import_module("diffusionseg.attentioncut.colour_cut")
 
 
 def scene(height=60, width=90):
@@ -77,35 +81,70 @@ def test_where_constants_decide_stability_is_low_and_later_cuts_are_not_made():
     assert least <= cut_stability(noise, blob, cut, config, enough=1.0) < 1
 
 
+def test_stability_is_the_least_overlap_with_the_cuts_of_varied_constants():
+    image, vague = textured(96, 144)
+    config = ColourCutConfig(side=144, coarse=48, smoothness=1.0, prior=0.5)
+    cut = small_cut(image, vague, config)
+    changes = {"side": 72, "coarse": 24}, {"prior": 0.0}, {"smoothness": 0.5}
+    overlaps = []
+    for change in changes:
+        other = small_cut(image, vague, dataclasses.replace(config, **change))
+        if other.shape != cut.shape:
+            other = np.kron(other, np.ones((2, 2), bool))
+        overlaps.append((cut & other).sum() / (cut | other).sum())
+    assert cut_stability(image, vague, cut, config) == pytest.approx(min(overlaps))
+    assert cut_stability(image, vague, cut, config, enough=1.0) == pytest.approx(overlaps[0])
+
+
 def test_a_saliency_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"saliency is \(4, 4\)"):
         colour_cut(scene()[0], np.zeros((4, 4)))
 
 
-def test_a_larger_photograph_is_cut_as_its_small_copy_was_and_then_twice_more():
-    image, disc = scene(96, 144)
-    coarse = np.where(np.hypot(*(np.mgrid[:12, :18] - [[[6]], [[9]]])) < 4, 0.8, 0.1)
-    config = ColourCutConfig(side=144, coarse=48)
+def textured(height, width):
+    """Patches and noise of no clear object, so that every round of a cut changes something, and a vague saliency."""
+    rng = np.random.default_rng(5)
+    patches = np.kron(rng.integers(40, 200, (height // 12, width // 12, 3)), np.ones((12, 12, 1)))
+    image = np.clip(patches + rng.normal(0, 30, patches.shape), 0, 255).astype(np.uint8)
+    return image, rng.uniform(0.3, 0.7, (8, 12))
+
+
+def test_a_larger_photograph_is_cut_as_its_small_copy_was_and_then_at_most_twice_more():
+    image, vague = textured(96, 144)
+    config = ColourCutConfig(side=144, coarse=48, smoothness=1.0)
     small = np.asarray(Image.fromarray(image).resize((48, 32), Image.Resampling.BOX))
-    begun = colour_cut(small, refine(coarse, small), config)
-    start = np.kron(begun, np.ones((3, 3), bool))
-    expected = colour_cut(image, refine(coarse, image), dataclasses.replace(config, iterations=2), start)
-    assert np.array_equal(small_cut(image, coarse, config), expected)
-    assert (expected & disc).sum() / (expected | disc).sum() > 0.95
+    start = np.kron(colour_cut(small, refine(vague, small), config), np.ones((3, 3), bool))
+    smooth = refine(vague, image)
+
+    def finished(rounds):
+        return colour_cut(image, smooth, dataclasses.replace(config, iterations=rounds), start)
+
+    found = small_cut(image, vague, config)
+    assert np.array_equal(found, finished(2))
+    others = [finished(1), finished(5), colour_cut(image, smooth, config)]
+    others += [
+        small_cut(image, vague, dataclasses.replace(config, **change)) for change in ({"iterations": 1}, {"coarse": 24})
+    ]
+    assert not any(np.array_equal(found, other) for other in others)
 
 
-def test_where_the_small_copy_shows_nothing_the_cut_begins_at_its_full_size():
-    image, disc = scene(96, 144)
-    tiny = np.zeros_like(disc)
-    tiny[40:48, 60:68] = True
-    image = np.where(tiny[..., None], [250, 250, 0], [50, 140, 70]).astype(np.uint8)
-    config = ColourCutConfig(side=144, coarse=8)
-    small = np.asarray(Image.fromarray(image).resize((8, 5), Image.Resampling.BOX))
-    assert not colour_cut(small, np.full((5, 8), 0.5), config).any()
-    assert np.array_equal(
-        small_cut(image, tiny.astype(float), config),
-        small_cut(image, tiny.astype(float), ColourCutConfig(side=144, coarse=144)),
+def test_a_photograph_hardly_larger_than_the_small_copy_is_cut_at_once():
+    image, vague = textured(96, 144)
+    config = ColourCutConfig(side=144, coarse=100, smoothness=1.0)
+    assert np.array_equal(small_cut(image, vague, config), colour_cut(image, refine(vague, image), config))
+
+
+@pytest.mark.parametrize("level", [0.02, 0.98])
+def test_where_the_small_copy_shows_nothing_or_all_the_cut_begins_at_full_size(level, monkeypatch):
+    image, vague = textured(96, 144)
+    config = ColourCutConfig(side=144, coarse=48, smoothness=1.0)
+    real = colour_cut_module.colour_cut
+    monkeypatch.setattr(
+        colour_cut_module,
+        "colour_cut",
+        lambda image, *rest: real(image, *rest) if len(image) > 32 else np.full(image.shape[:2], level > 0.5),
     )
+    assert np.array_equal(small_cut(image, vague, config), real(image, refine(vague, image), config))
 
 
 def weights_of(image, smoothness):

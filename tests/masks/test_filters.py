@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusionseg.masks import TOKENCUT, BilateralConfig, bilateral_solver, guided_filter, refine, resize
+from diffusionseg.masks.guided import fast_guided_filter
 
 
 def naive_guided(guide, src, radius, eps):
@@ -78,6 +79,17 @@ def test_refined_map_has_the_size_and_range_of_a_saliency():
         assert full.shape == image.shape[:2]
         assert full.dtype == np.float32
         assert 0 <= full.min() <= full.max() <= 1
+
+
+def test_the_guided_filter_is_fitted_on_a_smaller_copy_where_its_radius_is_larger_than_two_pixels():
+    rng = np.random.default_rng(0)
+    image, coarse = rng.integers(0, 256, (120, 160, 3)).astype(np.uint8), rng.uniform(0.3, 0.7, (30, 40))
+    enlarged = resize(coarse, (120, 160))
+    near = guided_filter(image / 255.0, enlarged, 2, 1e-3)
+    assert np.allclose(refine(coarse, image, radius=0.5), near, atol=1e-6)
+    fitted = fast_guided_filter(image, coarse, 6, 1e-3, 3)
+    assert np.allclose(refine(coarse, image, radius=1.5), fitted, atol=1e-6)
+    assert not np.allclose(fitted, guided_filter(image / 255.0, enlarged, 6, 1e-3), atol=1e-6)
 
 
 def test_bilateral_solver_keeps_a_constant_map():

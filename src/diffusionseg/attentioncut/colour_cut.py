@@ -17,6 +17,8 @@ STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) to half of a pixel's eight neighbours; the other half is these seen from the other end."""
 SETTLED = 0.002
 """Share of the pixels that may still change their side in the last round."""
+WORTH_IT = 1.5
+"""Working sizes, in `coarse` ones, from which a cut is begun on a smaller copy."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ColourCutConfig:
     side: int = 128
     """Longer side in pixels at which the cut is made, at least 8."""
     coarse: int = 64
-    """Longer side in pixels at which it is begun where `side` and the photograph are larger, at least 8."""
+    """Longer side in pixels at which it is begun where the working size is at least half as large again, at least 8."""
     prior: float = 1.0
     """Weight of the saliency's log-odds, 0 to 1000: about 1 for a decoder that is right most of the time, less for one
     that often is not."""
@@ -42,9 +44,9 @@ class ColourCutConfig:
     clusters: int = 5
     """Gaussians of the object's and of the background's colours, at least 1."""
     iterations: int = 5
-    """Rounds of colour models and cut where it is begun, at least 1."""
+    """Rounds of colour models and cut, at most, at the size at which it is begun; at least 1."""
     finish: int = 2
-    """Rounds at `side` after those at `coarse`, at least 1."""
+    """Rounds at the working size, at most, after those at `coarse`; at least 1."""
     clip: float = 0.02
     """Saliency is kept this far from 0 and 1, above 0 and below 0.5."""
     trust: float = 2 / 3
@@ -93,7 +95,7 @@ def small_cut(
 ) -> NDArray[np.bool_]:
     """The colour cut of a photograph (H, W, 3) with its saliency (h, w) in 0…1, at the working size: (h', w') bool.
 
-    It is begun on a copy of `coarse` pixels, where the photograph is larger, and finished in few rounds.
+    It is begun on a copy of `coarse` pixels, unless the working size is hardly larger, and finished in few rounds.
     """
     config = config or ColourCutConfig()
     return _coarse_to_fine(*_at_side(image, saliency, config.side), saliency, config)
@@ -102,8 +104,8 @@ def small_cut(
 def _coarse_to_fine(
     small: NDArray[np.uint8], smooth: NDArray[np.float32], saliency: NDArray[np.floating], config: ColourCutConfig
 ) -> NDArray[np.bool_]:
-    """The cut at the working size, begun from that of a still smaller copy, which sees shapes where it sees details."""
-    if max(smooth.shape) <= config.coarse:
+    """The cut at the working size, begun from that of a still smaller copy, in which shapes count more than details."""
+    if max(smooth.shape) < WORTH_IT * config.coarse:
         return colour_cut(small, smooth, config)
     found = colour_cut(*_at_side(small, saliency, config.coarse), config)
     if found.all() or not found.any():
@@ -121,9 +123,9 @@ def cut_stability(
 ) -> float:
     """How little a photograph's `small_cut` depends on its constants: 0 (another object) to 1 (the same pixels).
 
-    The least intersection over union with the cuts at half the sizes, without the saliency, and at half the smoothness.
-    Where constants decide, the photograph does not: stable cuts are right far more often. Below `enough` the remaining
-    cuts are not made. Shapes as for `small_cut`.
+    The least intersection over union with the cuts with `side` and `coarse` halved, without the saliency, and at half
+    the smoothness. Where constants decide, the photograph does not: stable cuts are right far more often. Below
+    `enough` the remaining cuts are not made. Shapes as for `small_cut`.
     """
     least = 1.0
     for varied in _variations(config or ColourCutConfig()):

@@ -53,7 +53,7 @@ def fast_guided_filter(
     """`guided_filter` of a map enlarged to an image (H, W, 3) uint8, fitted on an image `subsample` times smaller.
 
     coarse: (h, w), enlarged bilinearly. radius: in pixels of the image, >= 1. Returns (H, W) float32. Needs some 10
-    bytes a pixel, where `guided_filter` needs 200.
+    bytes a pixel and 200 a pixel of the smaller image, where `guided_filter` needs 200 a pixel.
 
     Source: He and Sun, "Fast Guided Filter", arXiv 1505.00996.
     """

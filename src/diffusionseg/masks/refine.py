@@ -18,9 +18,9 @@ from diffusionseg.masks.resample import resize
 RefineMethod = Literal["none", "guided", "bilateral"]
 
 WORKING_SIDE = 1024
-"""Longer side in pixels above which filters work on a smaller copy: the saliency itself is far coarser than that."""
+"""Longer side in pixels above which filters always work on a smaller copy: the saliency is far coarser than that."""
 FITTED_REACH = 2
-"""Radius in pixels that the guided filter is fitted with, on a smaller copy where the window is larger."""
+"""Radius in pixels of the guided filter above which it is fitted on a smaller copy, with this radius or less."""
 
 
 def refine(
@@ -34,7 +34,8 @@ def refine(
 ) -> NDArray[np.float32]:
     """Bring a saliency (h, w) in [0, 1] of any size to the size of `image` (H, W, 3) uint8, along its edges.
 
-    method: "none" resizes bilinearly; "guided" and "bilateral" then apply guided_filter or bilateral_solver.
+    method: "none" resizes bilinearly; "bilateral" then applies bilateral_solver, "guided" the guided filter, fitted
+    on a smaller copy where the photograph or the window is large.
     radius: of the guided filter, in cells of the given saliency, > 0 (at least 1 pixel, at most 1/8 of the image's
     shorter side). eps: of the guided filter. bilateral: constants of the bilateral solver, or the system of this very
     image's `working_copy`, made before for several maps.
