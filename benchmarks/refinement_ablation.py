@@ -45,10 +45,17 @@ CUT = {
     "cut, begun at 48 pixels": {"coarse": 48},
     "cut, begun at 80 pixels": {"coarse": 80},
     "cut, begun at 128 pixels": {"coarse": 128},
-    "cut, finished in 1 round": {"finish": 1},
-    "cut, finished in 5 rounds": {"finish": 5},
+    "cut, finished in 2 rounds": {"finish": 2},
     "cut, finished at 96 pixels": {"side": 96},
-    "cut, finished at 192 pixels": {"side": 192},
+    "cut, no finer edge": {"fine": 128},
+    "cut, no finer edge, finished in 2 rounds": {"fine": 128, "finish": 2},
+    "cut, no finer edge, finished at 192 pixels": {"side": 192, "fine": 192},
+    "cut, edge at 192 pixels": {"fine": 192},
+    "cut, edge at 384 pixels": {"fine": 384},
+    "cut, edge within 1 pixel": {"band": 1},
+    "cut, edge within 6 pixels": {"band": 6},
+    "cut, edge of smoothness 2": {"fine_smoothness": 2.0},
+    "cut, edge of smoothness 8": {"fine_smoothness": 8.0},
 }
 """Changes against the decoder's own constants. Without the decoder, only what lies inside the frame decides."""
 

@@ -87,7 +87,7 @@ def test_the_guided_filter_is_fitted_on_a_smaller_copy_where_its_radius_is_large
     enlarged = resize(coarse, (120, 160))
     near = guided_filter(image / 255.0, enlarged, 2, 1e-3)
     assert np.allclose(refine(coarse, image, radius=0.5), near, atol=1e-6)
-    fitted = fast_guided_filter(image, coarse, 6, 1e-3, 3)
+    fitted = fast_guided_filter(image, coarse, (40, 53), 2)
     assert np.allclose(refine(coarse, image, radius=1.5), fitted, atol=1e-6)
     assert not np.allclose(fitted, guided_filter(image / 255.0, enlarged, 6, 1e-3), atol=1e-6)
 

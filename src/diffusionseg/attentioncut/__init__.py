@@ -1,13 +1,8 @@
 """AttentionCut: attention maps to masks by an exact minimum cut. Pure functions on arrays, without torch."""
 
 from diffusionseg.attentioncut.aggregate import aggregate_cross, aggregate_self
-from diffusionseg.attentioncut.colour_cut import (
-    ColourCutConfig,
-    colour_cut,
-    cut_stability,
-    refine_by_colour,
-    small_cut,
-)
+from diffusionseg.attentioncut.colour_config import ColourCutConfig
+from diffusionseg.attentioncut.colour_cut import colour_cut
 from diffusionseg.attentioncut.cut import (
     AttentionCutConfig,
     AttentionCutResult,
@@ -18,8 +13,10 @@ from diffusionseg.attentioncut.cut import (
     rim_share,
 )
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
+from diffusionseg.attentioncut.edge_cut import edge_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
+from diffusionseg.attentioncut.photo_cut import cut_stability, refine_by_colour, small_cut
 from diffusionseg.attentioncut.pixels import pseudo_mask
 from diffusionseg.attentioncut.unary import object_probability, otsu_threshold, unary_energy
 
@@ -38,6 +35,7 @@ __all__ = [
     "cut_stability",
     "dense_energy",
     "dense_min_cut",
+    "edge_cut",
     "energy",
     "min_cut",
     "object_probability",

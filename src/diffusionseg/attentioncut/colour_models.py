@@ -15,15 +15,19 @@ NOISE = 3.0
 """Standard deviation in grey levels that is added to every Gaussian's, as of a camera's noise."""
 
 
-def colour_log_ratio(pixels: Floats, labels: NDArray[np.bool_], clusters: int) -> Floats:
+def colour_log_ratio(
+    pixels: Floats, labels: NDArray[np.bool_], clusters: int, asked: NDArray[np.intp] | None = None
+) -> Floats:
     """(N,) log of how much likelier each pixel's colour is in the object than in the background, within ±4.
 
-    pixels: (N, 3) in 0…255. labels: (N,), what is object. Zeros where one of both is too small for a model.
+    pixels: (N, 3) in 0…255. labels: (N,), what is object. asked: (M,), the pixels of whom it is asked where not of all;
+    the result is (M,) then. Zeros where object or background is too small for a model.
     """
+    colours = pixels if asked is None else pixels[asked]
     if min(labels.sum(), (~labels).sum()) < FEWEST:
-        return np.zeros(len(pixels))
-    ratio: Floats = colour_log_density(pixels, pixels[labels], clusters)
-    ratio -= colour_log_density(pixels, pixels[~labels], clusters)
+        return np.zeros(len(colours))
+    ratio: Floats = colour_log_density(colours, pixels[labels], clusters)
+    ratio -= colour_log_density(colours, pixels[~labels], clusters)
     return np.clip(ratio, -4, 4)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusionseg.attentioncut.aggregate import Grid, aggregate_cross, aggregate_self, finest_grid, map_grid
-from diffusionseg.attentioncut.colour_cut import ColourCutConfig, refine_by_colour
+from diffusionseg.attentioncut.colour_config import ColourCutConfig
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
+from diffusionseg.attentioncut.photo_cut import refine_by_colour
 from diffusionseg.attentioncut.pixels import pseudo_mask
 from diffusionseg.attentioncut.unary import min_max, object_probability, unary_energy
 from diffusionseg.masks import refine

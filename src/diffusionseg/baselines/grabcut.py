@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffusionseg.attentioncut.colour_cut import SETTLED, contrast_edges
+from diffusionseg.attentioncut.colour_cut import SETTLED
+from diffusionseg.attentioncut.colour_energy import contrast_edges
 from diffusionseg.attentioncut.colour_models import FEWEST, colour_log_density
 from diffusionseg.attentioncut.mincut import CutGraph
 from diffusionseg.baselines.centred import Floats

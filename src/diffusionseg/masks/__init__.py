@@ -5,7 +5,7 @@ from diffusionseg.masks.bilateral_config import TOKENCUT, BilateralConfig
 from diffusionseg.masks.brush_rle import decode_brush, encode_brush
 from diffusionseg.masks.coco_rle import compressed, counts_from, decode_rle, encode_rle, mask_from_counts, rle_counts
 from diffusionseg.masks.components import EIGHT, Box, fill_holes, largest_component, mask_boxes
-from diffusionseg.masks.guided import guided_filter
+from diffusionseg.masks.guided import fast_guided_filter, guided_filter
 from diffusionseg.masks.outlines import Polygon, centre_polygons, corner_polygons
 from diffusionseg.masks.pictures import cutout, mask_picture, overlay, saliency_picture
 from diffusionseg.masks.refine import refine, working_copy
@@ -29,6 +29,7 @@ __all__ = [
     "decode_rle",
     "encode_brush",
     "encode_rle",
+    "fast_guided_filter",
     "fill_holes",
     "guided_filter",
     "largest_component",

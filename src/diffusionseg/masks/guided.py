@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,21 +49,23 @@ def guided_filter(guide: ArrayLike, src: ArrayLike, radius: int, eps: float) -> 
 
 
 def fast_guided_filter(
-    image: NDArray[np.uint8], coarse: Floats, radius: int, eps: float, subsample: int
+    image: NDArray[np.uint8],
+    coarse: NDArray[np.floating[Any]],
+    size: tuple[int, int],
+    radius: int,
+    eps: float = 1e-3,
 ) -> NDArray[np.float32]:
-    """`guided_filter` of a map enlarged to an image (H, W, 3) uint8, fitted on an image `subsample` times smaller.
+    """`guided_filter` of a map enlarged to an image (H, W, 3) uint8, fitted on a smaller copy of it.
 
-    coarse: (h, w), enlarged bilinearly. radius: in pixels of the image, >= 1. Returns (H, W) float32. Needs some 10
-    bytes a pixel and 200 a pixel of the smaller image, where `guided_filter` needs 200 a pixel.
+    coarse: (h, w), enlarged bilinearly. size: (height, width) of the copy. radius: in pixels of the copy, >= 1.
+    Returns (H, W) float32. Needs some 10 bytes a pixel and 200 a pixel of the copy; `guided_filter` needs 200 a pixel.
 
     Source: He and Sun, "Fast Guided Filter", arXiv 1505.00996.
     """
     height, width = image.shape[:2]
-    small = (max(1, height // subsample), max(1, width // subsample))
-    reduced = Image.fromarray(image).resize(small[::-1], Image.Resampling.BOX)
-    slope, offset = window_coefficients(
-        np.asarray(reduced) / 255.0, resize(coarse, small), max(1, round(radius / subsample)), eps
-    )
+    reduced = Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX)
+    values = resize(coarse.astype(np.float64, copy=False), size)
+    slope, offset = window_coefficients(np.asarray(reduced) / 255.0, values, radius, eps)
     coefficients = np.dstack([slope / 255.0, offset]).astype(np.float32)
     result = np.empty((height, width), np.float32)
     for top in range(0, height, BAND):

@@ -58,7 +58,8 @@ def refine(
         if subsample == 1:
             full = guided_filter(pixels / 255.0, resize(coarse, (height, width)), reach, eps)
         else:
-            full = fast_guided_filter(pixels, coarse, reach, eps, subsample)
+            size = max(1, height // subsample), max(1, width // subsample)
+            full = fast_guided_filter(pixels, coarse, size, max(1, round(reach / subsample)), eps)
     elif method == "bilateral":
         if not isinstance(bilateral, BilateralSystem):
             bilateral = bilateral_system(working_copy(pixels), bilateral)
