@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from cut_scenes import red_disc
 from diffusionseg.attentioncut import ColourCutConfig, colour_cut
-from diffusionseg.attentioncut.colour_energy import contrast_edges
+from diffusionseg.attentioncut.colour_energy import beliefs, contrast_edges
 from diffusionseg.attentioncut.colour_models import colour_log_density, colour_log_ratio, k_means
 
 
@@ -59,6 +59,16 @@ def test_contrast_edges_are_the_definition():
     for pair, length in pairs.items():
         expected[pair] = 3.0 * np.exp(-beta * square[pair]) / length
     assert np.allclose(weights, expected)
+
+
+def test_beliefs_are_log_odds_and_a_cost_in_the_margin():
+    saliency = np.random.default_rng(4).random((20, 30))
+    saliency[3, 5], saliency[10, 10] = 0.0, 1.0
+    odds = np.clip(saliency, 0.05, 0.95) / (1 - np.clip(saliency, 0.05, 0.95))
+    y, x = np.mgrid[:20, :30]
+    margin = (y < 2) | (y >= 18) | (x < 3) | (x >= 27)
+    config = ColourCutConfig(prior=0.5, clip=0.05, margin=0.1, border=2.0)
+    assert np.allclose(beliefs(saliency, config), 0.5 * np.log(odds) - 2.0 * margin)
 
 
 def test_edges_near_a_place_are_those_with_an_end_there():

@@ -15,11 +15,12 @@ CONFIG = ColourCutConfig(band=2, fine_smoothness=1.0, prior=0.5)
 
 
 def case():
-    """A photograph (48, 72), a vague saliency of its size, and a cut (24, 36) of half that."""
+    """A photograph (48, 72), a vague saliency of its size, and a cut (24, 36) of half that, which runs out below."""
     image, _ = textured(48, 72)
     cut = np.zeros((24, 36), bool)
     cut[6:17, 9:24] = True
     cut[9:12, 14:16] = False
+    cut[17:, 18:22] = True
     return image, np.random.default_rng(2).uniform(0.2, 0.8, (48, 72)), cut
 
 
@@ -52,7 +53,7 @@ def test_it_has_the_least_energy_of_all_cuts_that_differ_in_the_band_alone():
     found = edge_cut(image, saliency, cut, CONFIG)
     assert np.array_equal(found.ravel(), expected)
     assert (found != start).sum() > 20
-    for change in ({"band": 3}, {"fine_smoothness": 4.0}, {"prior": 2.0}, {"colour": 0.0}):
+    for change in ({"margin": 0.0}, {"band": 3}, {"fine_smoothness": 4.0}, {"prior": 2.0}, {"colour": 0.0}):
         assert not np.array_equal(found, edge_cut(image, saliency, cut, dataclasses.replace(CONFIG, **change)))
 
 
@@ -75,6 +76,19 @@ def test_what_a_smaller_copy_cannot_show_is_found_and_what_is_far_stays():
 def test_a_cut_without_an_edge_stays(cut):
     image, saliency, _ = case()
     assert np.array_equal(edge_cut(image, saliency, cut), doubled(cut))
+
+
+def test_what_enlarging_loses_is_not_drawn_anew():
+    image, cut = np.full((133, 200, 3), 90, np.uint8), np.zeros((85, 128), bool)
+    cut[27, 20] = True
+    assert not edge_cut(image, np.full((133, 200), 0.9), cut, dataclasses.replace(CONFIG, prior=5.0)).any()
+
+
+def test_a_ground_that_would_be_lost_stays_as_it_was():
+    image, cut = np.full((48, 72, 3), 90, np.uint8), np.ones((24, 36), bool)
+    cut[10:13, 10:20] = False
+    config = dataclasses.replace(CONFIG, prior=5.0, margin=0.0)
+    assert np.array_equal(edge_cut(image, np.ones((48, 72)), cut, config), doubled(cut))
 
 
 def test_an_object_that_would_be_lost_stays_as_it_was():

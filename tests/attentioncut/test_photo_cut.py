@@ -108,23 +108,24 @@ def test_where_the_small_copy_shows_nothing_or_all_the_cut_begins_at_full_size(l
     assert np.array_equal(small_cut(image, vague, config), real(image, refine(vague, image), config))
 
 
-def test_a_photograph_large_enough_gets_the_edge_of_its_finer_copy():
+@pytest.mark.parametrize("size", [(96, 144), (128, 192)])
+def test_a_photograph_large_enough_gets_the_edge_of_its_finer_copy(size):
     image, vague = textured(288, 432)
-    config = ColourCutConfig(side=96, fine=192, smoothness=1.0, prior=0.5)
+    config = ColourCutConfig(side=96, fine=size[1], smoothness=1.0, prior=0.5)
     cut = small_cut(image, vague, config)
     small = np.asarray(Image.fromarray(image).resize((96, 64), Image.Resampling.BOX))
-    smooth = resize(refine(vague, small), (128, 192))
-    fine = np.asarray(Image.fromarray(image).resize((192, 128), Image.Resampling.BOX))
-    drawn = edge_cut(fine, smooth, cut, config)
-    assert not np.array_equal(drawn, resize(cut.astype(np.float32), (128, 192)) > 0.5)
+    smooth = resize(refine(vague, small), size)
+    copy = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
+    drawn = edge_cut(copy, smooth, cut, config)
+    assert not np.array_equal(drawn, resize(cut.astype(np.float32), size) > 0.5)
     found = refine_by_colour(image, vague, config)
     assert np.array_equal(found, refine_by_colour(image, vague, config, cut))
-    expected = fast_guided_filter(image, 2 / 3 * drawn + 1 / 3 * smooth, (128, 192), 1)
+    expected = fast_guided_filter(image, 2 / 3 * drawn + 1 / 3 * smooth, copy, 1)
     assert np.allclose(found, np.clip(expected, 0, 1), atol=1e-5)
     assert 0 <= found.min() <= found.max() <= 1
 
 
-@pytest.mark.parametrize("changes", [{"fine": 96}, {"fine": 140}, {"side": 288}])
+@pytest.mark.parametrize("changes", [{"fine": 96}, {"fine": 143}, {"side": 288}])
 def test_no_finer_copy_where_it_would_be_hardly_larger(changes):
     image, vague = textured(288, 432)
     config = dataclasses.replace(ColourCutConfig(side=96, fine=192, smoothness=1.0, prior=0.5), **changes)
@@ -132,6 +133,13 @@ def test_no_finer_copy_where_it_would_be_hardly_larger(changes):
     smooth = refine(vague, np.asarray(Image.fromarray(image).resize(cut.shape[::-1], Image.Resampling.BOX)))
     expected = refine(2 / 3 * cut + 1 / 3 * smooth, image, "guided", radius=1.0)
     assert np.allclose(refine_by_colour(image, vague, config), expected, atol=1e-5)
+
+
+def test_where_enlarging_loses_the_whole_cut_the_saliency_stands_alone():
+    image, cut = np.full((133, 200, 3), 90, np.uint8), np.zeros((85, 128), bool)
+    cut[27, 20] = True
+    found = refine_by_colour(image, np.full((10, 15), 0.9), None, cut)
+    assert np.allclose(found, 0.9, atol=0.01)
 
 
 @pytest.mark.parametrize("shape", [(1, 400), (400, 1), (2, 700)])

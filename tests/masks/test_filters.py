@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from diffusionseg.masks import TOKENCUT, BilateralConfig, bilateral_solver, guided_filter, refine, resize
 from diffusionseg.masks.guided import fast_guided_filter
@@ -87,7 +88,8 @@ def test_the_guided_filter_is_fitted_on_a_smaller_copy_where_its_radius_is_large
     enlarged = resize(coarse, (120, 160))
     near = guided_filter(image / 255.0, enlarged, 2, 1e-3)
     assert np.allclose(refine(coarse, image, radius=0.5), near, atol=1e-6)
-    fitted = fast_guided_filter(image, coarse, (40, 53), 2)
+    copy = np.asarray(Image.fromarray(image).resize((53, 40), Image.Resampling.BOX))
+    fitted = fast_guided_filter(image, coarse, copy, 2)
     assert np.allclose(refine(coarse, image, radius=1.5), fitted, atol=1e-6)
     assert not np.allclose(fitted, guided_filter(image / 255.0, enlarged, 6, 1e-3), atol=1e-6)
 
@@ -105,8 +107,6 @@ def test_bilateral_defaults_are_those_of_tokencut():
 
 
 def test_resize_agrees_with_pillow():
-    from PIL import Image
-
     values = np.random.default_rng(0).random((13, 17)).astype(np.float32)
     for size in ((26, 34), (7, 5), (13, 40)):
         expected = np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
@@ -121,6 +121,9 @@ def test_wrong_arguments_are_named():
         refine(np.full((4, 4), 2.0), image)
     with pytest.raises(ValueError, match="radius"):
         guided_filter(np.zeros((4, 4)), np.zeros((4, 4)), 0, 1e-3)
+    for radius, eps, name in ((0, 1e-3, "radius"), (1, 0.0, "eps"), (1, np.nan, "eps")):
+        with pytest.raises(ValueError, match=name):
+            fast_guided_filter(image, np.zeros((4, 4)), image[::2, ::2], radius, eps)
     with pytest.raises(ValueError, match="guide"):
         guided_filter(np.full((4, 4), 2.0), np.zeros((4, 4)), 1, 1e-3)
 

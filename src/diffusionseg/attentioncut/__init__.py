@@ -13,7 +13,7 @@ from diffusionseg.attentioncut.cut import (
     rim_share,
 )
 from diffusionseg.attentioncut.dense_cut import dense_energy, dense_min_cut
-from diffusionseg.attentioncut.edge_cut import edge_cut
+from diffusionseg.attentioncut.edge_band import edge_cut
 from diffusionseg.attentioncut.mincut import Cut, energy, min_cut
 from diffusionseg.attentioncut.pairwise import pairwise_weights
 from diffusionseg.attentioncut.photo_cut import cut_stability, refine_by_colour, small_cut

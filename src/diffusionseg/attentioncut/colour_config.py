@@ -14,8 +14,8 @@ class ColourCutConfig:
     side: int = 128
     """Longer side in pixels at which the cut is made, at least 8."""
     fine: int = 256
-    """Longer side in pixels at which its edge is drawn once more, where the photograph allows at least half as many
-    again as `side`; at least 8."""
+    """Longer side in pixels, at most, at which its edge is drawn once more, where that is at least half as large again
+    as the size of the cut; at least 8."""
     coarse: int = 64
     """Longer side in pixels at which it is begun where the working size is at least half as large again, at least 8."""
     prior: float = 1.0
@@ -35,11 +35,12 @@ class ColourCutConfig:
     iterations: int = 5
     """Rounds of colour models and cut, at most, at the size at which it is begun; at least 1."""
     finish: int = 1
-    """Rounds at the working size, at most, after those at `coarse`; at least 1."""
+    """Rounds at the working size, at most, where the cut was begun at `coarse`; at least 1."""
     band: int = 3
     """Pixels of the working size on either side of the edge that are decided anew at `fine`, at least 1."""
     fine_smoothness: float = 4.0
-    """As `smoothness`, at `fine`: an edge is so many times longer in pixels there."""
+    """Cost in nats of parting two neighbours of equal colour at `fine`, at least 0: half of `smoothness` at twice the
+    size makes an edge as costly as before, in which four times as many pixels have a say."""
     clip: float = 0.02
     """Saliency is kept this far from 0 and 1, above 0 and below 0.5."""
     trust: float = 2 / 3

@@ -20,8 +20,8 @@ def colour_log_ratio(
 ) -> Floats:
     """(N,) log of how much likelier each pixel's colour is in the object than in the background, within ±4.
 
-    pixels: (N, 3) in 0…255. labels: (N,), what is object. asked: (M,), the pixels of whom it is asked where not of all;
-    the result is (M,) then. Zeros where object or background is too small for a model.
+    pixels: (N, 3) in 0…255. labels: (N,), what is object. asked: (M,), the pixels of which it is asked, where not of
+    all; the result is (M,) then. Zeros where object or background is too small for a model.
     """
     colours = pixels if asked is None else pixels[asked]
     if min(labels.sum(), (~labels).sum()) < FEWEST:

@@ -11,11 +11,11 @@ from PIL import Image
 
 from diffusionseg.attentioncut.colour_config import ColourCutConfig
 from diffusionseg.attentioncut.colour_cut import colour_cut
-from diffusionseg.attentioncut.edge_cut import edge_cut
+from diffusionseg.attentioncut.edge_band import edge_cut
 from diffusionseg.masks import fast_guided_filter, refine, resize
 
 WORTH_IT = 1.5
-"""How many times larger the next copy must be at least, or the cut is not begun on the smaller one, or ends there."""
+"""How many times larger than the one before a copy must be, at least, for the cut to go from that one to it."""
 
 
 def refine_by_colour(
@@ -36,18 +36,19 @@ def refine_by_colour(
     small, smooth = _at_side(image, saliency, config.side)
     if cut is None:
         cut = _coarse_to_fine(small, smooth, saliency, config)
-    if cut.all() or not cut.any():
-        return refine(smooth, image, "guided", radius=1.0)
     size = _size_at(image, config.fine)
-    if max(size) < WORTH_IT * max(cut.shape):
+    if cut.all() or not cut.any() or max(size) < WORTH_IT * max(cut.shape):
         return refine(_mixed(cut, smooth, config), image, "guided", radius=1.0)
-    smooth = resize(smooth, size)
-    fine = edge_cut(_copy(image, size), smooth, cut, config)
-    # As `refine` would enlarge it, but fitted at this very size: the edge is no finer.
-    return np.clip(fast_guided_filter(image, _mixed(fine, smooth, config), size, radius=1), 0, 1)
+    copy, smooth = _copy(image, size), resize(smooth, size)
+    mixed = _mixed(edge_cut(copy, smooth, cut, config), smooth, config)
+    # As `refine` would enlarge it, but fitted on this very copy: the edge is no finer.
+    return np.clip(fast_guided_filter(image, mixed, copy, radius=1), 0, 1)
 
 
 def _mixed(cut: NDArray[np.bool_], smooth: NDArray[np.float32], config: ColourCutConfig) -> NDArray[np.float32]:
+    """The cut and the saliency (h, w) that it was made of, or that alone where the cut shows nothing."""
+    if cut.all() or not cut.any():
+        return smooth
     return np.float32(config.trust) * cut + np.float32(1 - config.trust) * smooth
 
 
@@ -56,7 +57,7 @@ def small_cut(
 ) -> NDArray[np.bool_]:
     """The colour cut of a photograph (H, W, 3) with its saliency (h, w) in 0…1, at the working size: (h', w') bool.
 
-    It is begun on a copy of `coarse` pixels, unless the working size is hardly larger, and finished in few rounds.
+    It is begun on a copy of `coarse` pixels, unless the working size is hardly larger, and finished in `finish` rounds.
     """
     config = config or ColourCutConfig()
     return _coarse_to_fine(*_at_side(image, saliency, config.side), saliency, config)
@@ -85,8 +86,9 @@ def cut_stability(
     """How little a photograph's `small_cut` depends on its constants: 0 (another object) to 1 (the same pixels).
 
     The least intersection over union with the cuts with `side` and `coarse` halved, without the saliency, and at half
-    the smoothness. Where constants decide, the photograph does not: stable cuts are right far more often. Below
-    `enough` the remaining cuts are not made. Shapes as for `small_cut`.
+    the smoothness; the finer edge of `refine_by_colour` is not looked at. Where constants decide, the photograph does
+    not: stable cuts are right far more often. Below `enough` the remaining cuts are not made. Shapes as for
+    `small_cut`.
     """
     least = 1.0
     for varied in _variations(config or ColourCutConfig()):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from diffusionseg.masks.contracts import real_map
@@ -39,10 +38,6 @@ def guided_filter(guide: ArrayLike, src: ArrayLike, radius: int, eps: float) -> 
     if not (image.min() >= 0 and image.max() <= 1):
         raise ValueError("guide must lie in [0, 1] without NaN")
     values = real_map("src", src, image.shape[:2]).astype(np.float64, copy=False)
-    if radius < 1:
-        raise ValueError(f"radius must be at least 1 pixel, got {radius}")
-    if not (eps > 0 and math.isfinite(eps)):
-        raise ValueError(f"eps must be positive and finite, got {eps}")
     slope, offset = window_coefficients(image, values, radius, eps)
     result: Floats = np.einsum("hwc,hwc->hw", slope, image) + offset  # eq. (8)
     return result
@@ -51,21 +46,21 @@ def guided_filter(guide: ArrayLike, src: ArrayLike, radius: int, eps: float) -> 
 def fast_guided_filter(
     image: NDArray[np.uint8],
     coarse: NDArray[np.floating[Any]],
-    size: tuple[int, int],
+    copy: NDArray[np.uint8],
     radius: int,
     eps: float = 1e-3,
 ) -> NDArray[np.float32]:
     """`guided_filter` of a map enlarged to an image (H, W, 3) uint8, fitted on a smaller copy of it.
 
-    coarse: (h, w), enlarged bilinearly. size: (height, width) of the copy. radius: in pixels of the copy, >= 1.
-    Returns (H, W) float32. Needs some 10 bytes a pixel and 200 a pixel of the copy; `guided_filter` needs 200 a pixel.
+    coarse: (h, w), any finite values, resized bilinearly. copy: (h', w', 3) uint8. radius: in pixels of the copy, >= 1.
+    eps: as there. Returns (H, W) float32. Needs some 10 bytes a pixel and 200 a pixel of the copy, where
+    `guided_filter` needs 200 a pixel. Raises ValueError for a radius or an eps out of range.
 
     Source: He and Sun, "Fast Guided Filter", arXiv 1505.00996.
     """
     height, width = image.shape[:2]
-    reduced = Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX)
-    values = resize(coarse.astype(np.float64, copy=False), size)
-    slope, offset = window_coefficients(np.asarray(reduced) / 255.0, values, radius, eps)
+    values = resize(coarse.astype(np.float64, copy=False), copy.shape[:2])
+    slope, offset = window_coefficients(copy / 255.0, values, radius, eps)
     coefficients = np.dstack([slope / 255.0, offset]).astype(np.float32)
     result = np.empty((height, width), np.float32)
     for top in range(0, height, BAND):
@@ -79,7 +74,12 @@ def window_coefficients(image: Floats, values: Floats, radius: int, eps: float) 
     """Return the averaged slope (H, W, C) and offset (H, W) of the windows that hold each pixel.
 
     Windows that hold more of the image than others are not weighted more: as in eq. (8), a plain mean.
+    Raises ValueError for a radius or an eps out of range.
     """
+    if radius < 1:
+        raise ValueError(f"radius must be at least 1 pixel, got {radius}")
+    if not (eps > 0 and math.isfinite(eps)):
+        raise ValueError(f"eps must be positive and finite, got {eps}")
     count = box_sum(np.ones(values.shape), radius)
     channels = range(image.shape[2])
     mean = [box_sum(image[:, :, c], radius) / count for c in channels]

@@ -58,8 +58,8 @@ def refine(
         if subsample == 1:
             full = guided_filter(pixels / 255.0, resize(coarse, (height, width)), reach, eps)
         else:
-            size = max(1, height // subsample), max(1, width // subsample)
-            full = fast_guided_filter(pixels, coarse, size, max(1, round(reach / subsample)), eps)
+            copy = _smaller(pixels, subsample)
+            full = fast_guided_filter(pixels, coarse, copy, max(1, round(reach / subsample)), eps)
     elif method == "bilateral":
         if not isinstance(bilateral, BilateralSystem):
             bilateral = bilateral_system(working_copy(pixels), bilateral)
@@ -72,11 +72,13 @@ def refine(
 
 def working_copy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image (H, W, 3) that the bilateral solver works on: itself, or the smaller copy of a large one."""
+    shrink = _shrink(*image.shape[:2])
+    return image if shrink == 1 else _smaller(image, shrink)
+
+
+def _smaller(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
-    shrink = _shrink(height, width)
-    if shrink == 1:
-        return image
-    size = (max(1, width // shrink), max(1, height // shrink))
+    size = (max(1, width // times), max(1, height // times))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
