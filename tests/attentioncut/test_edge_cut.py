@@ -20,7 +20,7 @@ def case():
     cut = np.zeros((24, 36), bool)
     cut[6:17, 9:24] = True
     cut[9:12, 14:16] = False
-    cut[17:, 18:22] = True
+    cut[17:, 10:22] = True
     return image, np.random.default_rng(2).uniform(0.2, 0.8, (48, 72)), cut
 
 
