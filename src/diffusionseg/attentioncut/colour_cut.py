@@ -26,6 +26,7 @@ def colour_cut(
     borders follow contrast. The first models tell the colours of the object in `start` (H, W) from the others or, where
     it is None, those inside the margin from those in it; the following ones tell those of the cut before. There are
     `iterations` rounds at most. Returns (H, W) bool. Time grows a little faster than the number of pixels.
+    Raises ValueError for a saliency of another size.
 
     Source: Boykov & Jolly 2001 (contrast); Rother, Kolmogorov & Blake 2004 (Gaussian mixtures, iteration, start from a
     frame); Wei, Wen, Zhu & Sun 2012 (the border as background).

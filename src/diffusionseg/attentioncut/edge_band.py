@@ -24,7 +24,8 @@ def edge_cut(
     What lies within `band` pixels of the smaller copy from the cut's edge is decided anew, in one cut with
     `fine_smoothness`, by the colours of both sides, the saliency (H, W) in 0…1 and contrast; all else stays, and holds
     its neighbours. The cut takes a time that goes with the edge's length; colours and contrast take one that goes with
-    the area. Where this would leave no object, or nothing else, the enlarged cut is returned.
+    the area. Where this would leave no object, or nothing else, the enlarged cut is returned. Raises ValueError for a
+    saliency of another size.
 
     Source: Lombaert, Sun, Grady & Xu 2005 (cuts in a band around a coarser one).
     """
