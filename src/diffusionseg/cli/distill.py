@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,15 @@ def distill(
     teacher: Annotated[
         str, typer.Option(help="Decoder whose way of refining (threshold, cut and its constants) the student takes.")
     ] = "mini",
+    captioned: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Photographs whose class names the encoder learns to tell apart before it sees a mask: a folder of "
+            "class sub-folders, or a Parquet file with columns image and class; repeatable.",
+            metavar="PHOTOS",
+        ),
+    ] = None,
+    encoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the encoder with --captioned.")] = 10_000,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Folder of an earlier distill, whose weights this one begins with.", metavar="RUN"),
@@ -48,11 +58,11 @@ def distill(
     with console.errors_named(), run_log(log) as journal:
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
-        from diffusionseg.distillation import DistillConfig, averaging_views
+        from diffusionseg.distillation import DistillConfig, EncoderConfig, averaging_views
         from diffusionseg.distillation import distill as make_student
         from diffusionseg.prediction.weights_folder import predict_settings
 
-        given = DistillConfig(side=side)
+        given = DistillConfig(side=side, encoder=EncoderConfig(steps=encoder_steps))
         training = replace(
             given.training,
             steps=steps,
@@ -65,6 +75,14 @@ def distill(
         settings = replace(given, training=training)
         samples = StoredPairs(pairs, cache or out / "cache")
         console.note(f"{len(samples)} pairs")
+        photos = None
+        if captioned:
+            from diffusionseg.pretraining import read_photos
+
+            photos = read_photos(captioned, side // 2)
+            for line in photos.unreadable:
+                console.note(f"left out: {line}")
+            console.note(f"{len(photos)} captioned photographs of {len(photos.names)} classes")
         journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
         last: dict[str, float] = {}
         with training_bar(journal, out, steps, last) as report:
@@ -73,12 +91,18 @@ def distill(
                 out,
                 config=settings,
                 predict_config=averaging_views(predict_settings(teacher)),
+                captioned=photos,
                 start_from=start_from,
                 device=resolve_device(device),
                 overwrite=overwrite,
                 report=report,
+                report_encoder=partial(report, stage="encoder"),
             )
         journal.summary = {"out": str(out), "steps": steps, **last}
     console.note(f"student written to {out}")
+    unreadable = [] if photos is None else list(photos.unreadable)
     if json:
-        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **last})
+        told = {"unreadable": unreadable} if photos else {}
+        console.result({"out": str(out), "pairs": len(samples), "steps": steps, **told, **last})
+    if unreadable:
+        raise typer.Exit(1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from diffusionseg.data import atomic_write, json_bytes
 from diffusionseg.distillation.config import DistillConfig
+from diffusionseg.distillation.encoder import FOLDER, describe_photos, of_frequent_classes, train_encoder
 from diffusionseg.distillation.network import StudentNetwork
 from diffusionseg.exploitation.batches import Batch
 from diffusionseg.exploitation.features import as_tensor
@@ -22,7 +24,10 @@ from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
 from diffusionseg.student.hub import student_card
-from diffusionseg.training import Team, load_averaged, team_size
+from diffusionseg.training import Team, has_checkpoint, load_averaged, team_size
+
+if TYPE_CHECKING:
+    from diffusionseg.pretraining import Photos
 
 CALIBRATION = 128
 """Pictures from which the ranges of the 8-bit variant are taken."""
@@ -34,17 +39,21 @@ def distill(
     *,
     config: DistillConfig | None = None,
     predict_config: PredictConfig | None = None,
+    captioned: Photos | None = None,
     start_from: Path | None = None,
     device: torch.device | str = "cpu",
     overwrite: bool = False,
     report: Report = lambda *_: None,
+    report_encoder: Report = lambda *_: None,
 ) -> None:
     """Train a student on pairs of images (H, W, 3) and masks (H, W) of 0, 128 (ignored), 255, writing to `out`.
 
-    `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's),
-    `start_from` the folder of an earlier run of this network, whose weights this one begins with.
+    `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
+    The network begins at random, with an encoder that learns the classes of `captioned` photographs first, or with
+    the weights of an earlier run of this network, whose folder is `start_from`.
     `out` gets config.json, student.onnx, student-int8.onnx, a model card (README.md), metrics.jsonl, curves.png,
     previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
+    The same of the encoder's own training is in encoder/.
     Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
     (naming what differs), and when the loss is no number.
     """
@@ -57,13 +66,19 @@ def distill(
         raise ValueError("a student is trained by one process: its batch normalisation sees the whole batch")
     if not len(pairs):
         raise ValueError("no pair to train on")
+    if captioned is not None and start_from is not None:
+        raise ValueError("--captioned trains an encoder afresh, and --start-from brings one; give one of them")
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
     views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
     views.pair((training[0], PLAIN))
     network, begun_with = _network(config, start_from)
+    if captioned is not None:
+        captioned = of_frequent_classes(captioned, config.encoder.fewest)
+        begun_with = {"captioned": describe_photos(captioned), "encoder": to_json(config.encoder)}
     if overwrite:
         # Not before: pairs or weights that cannot be read must not cost an earlier run.
         remove_run(out)
+        shutil.rmtree(out / FOLDER, ignore_errors=True)
         (out / CARD).unlink(missing_ok=True)
     described: dict[str, Any] = {
         "diffusionseg": version("diffusionseg"),
@@ -76,6 +91,8 @@ def distill(
     check_same_run(out, described)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if captioned is not None and not has_checkpoint(out):
+            train_encoder(network, captioned, out / FOLDER, config, device, report_encoder)
         train_module(
             network,
             _PictureBatches(views, training, held_out, config, device),
@@ -93,7 +110,7 @@ def distill(
     atomic_write(out / "config.json", json_bytes(described))
 
 
-def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, str]]:
+def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, Any]]:
     """A network to train, and whose weights it begins with (sha256) where those are another run's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)

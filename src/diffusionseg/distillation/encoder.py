@@ -1,0 +1,204 @@
+"""A student's encoder before it sees a mask: it learns to tell the classes of captioned photographs apart.
+
+What tells a class apart lies mostly on its object, so that an encoder which knows classes needs fewer pseudo-masks to
+find objects. The names are the captions that the generator is trained with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffusionseg.backbone import computes_bfloat16
+from diffusionseg.distillation.config import DistillConfig, EncoderConfig
+from diffusionseg.distillation.network import StudentNetwork
+from diffusionseg.exploitation.loop import Report
+from diffusionseg.exploitation.pair_views import split
+from diffusionseg.training import (
+    Journal,
+    WeightAverage,
+    batch_indices,
+    load_checkpoint,
+    save_checkpoint,
+    step_generator,
+    warm_cosine,
+)
+
+if TYPE_CHECKING:
+    from diffusionseg.pretraining import Photos
+
+FOLDER = "encoder"
+"""Sub-folder of a student's run."""
+HELD_OUT = 0.025
+"""Share of the photographs that measure instead."""
+GRADIENT_NORM = 5.0
+"""Norm that gradients are shortened to."""
+
+
+def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
+    """Those photographs whose class has at least `fewest`. Raises ValueError where fewer than two classes have."""
+    from diffusionseg.pretraining import Photos
+
+    counts = np.bincount(photos.labels, minlength=len(photos.names))
+    kept = np.flatnonzero(counts >= fewest)
+    if len(kept) < 2:
+        raise ValueError(
+            f"--captioned: {len(kept)} of {len(photos.names)} classes have {fewest} photographs or more; two are needed"
+        )
+    rows = np.isin(photos.labels, kept)
+    labels = np.searchsorted(kept, photos.labels[rows])
+    return Photos(photos.images[rows], labels, tuple(photos.names[k] for k in kept), photos.unreadable)
+
+
+def describe_photos(photos: Photos) -> dict[str, Any]:
+    """Number of photographs and classes, and sha256 over them all."""
+    digest = hashlib.sha256(repr((photos.images.shape, photos.names)).encode())
+    digest.update(np.ascontiguousarray(photos.images).data)
+    digest.update(np.ascontiguousarray(photos.labels).data)
+    return {"count": len(photos), "classes": len(photos.names), "sha256": digest.hexdigest()}
+
+
+def train_encoder(
+    network: StudentNetwork,
+    photos: Photos,
+    out: Path,
+    config: DistillConfig,
+    device: torch.device,
+    report: Report = lambda *_: None,
+) -> None:
+    """Train the encoder of `network` in place, going on from the checkpoint in `out` where there is one.
+
+    `out` gets metrics.jsonl with the share of held-out photographs (0…1) that are named rightly, curves.png and the
+    checkpoint. What step draws depends on seed and step alone. Raises ValueError when the loss is no number.
+    """
+    settings, seed = config.encoder, config.training.seed
+    learner = _Namer(network, len(photos.names), seed).to(device)
+    optimizer = torch.optim.AdamW(_groups(learner, settings.weight_decay), settings.learning_rate)
+    average = WeightAverage(learner, settings.average_decay)
+    resumed = load_checkpoint(out, learner, average, optimizer)
+    first = resumed[0] if resumed else 0
+    training, held_out = split(len(photos), HELD_OUT, seed)
+    side, halves = config.side // 2, config.training.dtype == "bf16"
+    if device.type == "cuda" and config.training.dtype != "fp32":
+        halves = computes_bfloat16(device)
+    journal = Journal(out, first)
+    for step in range(first, settings.steps):
+        learner.train()
+        rate = settings.learning_rate * warm_cosine(step, settings.steps, max(1, settings.steps // 20))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        rows = np.asarray(training)[batch_indices(len(training), settings.batch_size, seed, step)]
+        pictures = crops(photos.images[rows], side, settings, step_generator(seed, step)).to(device)
+        labels = torch.from_numpy(photos.labels[rows]).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
+            logits = learner(pictures)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=settings.smoothing)
+        if not math.isfinite(loss.item()):
+            raise ValueError(f"the encoder's loss is {loss.item()} at step {step}; lower its learning rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(learner.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        average.update(learner)
+        values = {"loss": loss.item(), "learning_rate": rate}
+        done = step + 1
+        saves = done % config.training.save_every == 0 or done == settings.steps
+        if saves:
+            values["accuracy"] = _accuracy(learner, average, photos, held_out, side, settings.batch_size, device)
+        journal.write(step, **values)
+        report(done, settings.steps, values)
+        if saves:
+            save_checkpoint(out, done, learner, average, optimizer, {})
+            journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
+    learner.load_state_dict(average.weights)
+
+
+class _Namer(nn.Module):
+    """Pictures (B, 3, S, S) in 0…1 to logits (B, classes), by the encoder of a student."""
+
+    def __init__(self, network: StudentNetwork, classes: int, seed: int) -> None:
+        super().__init__()
+        # Not the whole network: what comes after the encoder would be averaged and saved as well.
+        self.stem, self.grids = network.stem, network.grids
+        self._encode = network.encode
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = nn.Linear(network.config.widths[-1], classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        logits: Tensor = self.head(self._encode(pictures)[-1].mean((2, 3)))
+        return logits
+
+
+def crops(images: NDArray[np.uint8], side: int, config: EncoderConfig, drawn: torch.Generator) -> Tensor:
+    """Random parts of images (N, H, W, 3), mirrored and recoloured at random: (N, 3, side, side) in 0…1.
+
+    Everything random is of `drawn`.
+    """
+    count = len(images)
+
+    def even(low: float, high: float) -> Tensor:
+        return torch.rand(count, generator=drawn) * (high - low) + low
+
+    area, aspect = even(*config.area), torch.exp(even(-math.log(4 / 3), math.log(4 / 3)))
+    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    windows = torch.zeros(count, 2, 3)
+    windows[:, 0, 0] = width * torch.where(even(0, 1) < 0.5, -1.0, 1.0)
+    windows[:, 1, 1] = height
+    windows[:, 0, 2], windows[:, 1, 2] = even(-1, 1) * (1 - width), even(-1, 1) * (1 - height)
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    grid = functional.affine_grid(windows, [count, 3, side, side], align_corners=False)
+    pictures = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+    def each(values: Tensor) -> Tensor:
+        return values[:, None, None, None]
+
+    pictures = pictures * each(even(0.6, 1.4))
+    mean = pictures.mean((1, 2, 3), keepdim=True)
+    pictures = mean + (pictures - mean) * each(even(0.6, 1.4))
+    grey = torch.einsum("nchw,c->nhw", pictures, torch.tensor([0.299, 0.587, 0.114]))[:, None]
+    colour = torch.where(even(0, 1) < 0.1, torch.zeros(count), even(0.5, 1.5))
+    pictures = grey + (pictures - grey) * each(colour)
+    return pictures.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters for an optimiser; offsets and the scales of normalisations do not decay."""
+    parameters = list(module.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def _accuracy(
+    learner: nn.Module,
+    average: WeightAverage,
+    photos: Photos,
+    rows: Sequence[int],
+    side: int,
+    batch_size: int,
+    device: torch.device,
+) -> float:
+    """Share of whole photographs that the averaged weights name rightly."""
+    current = {k: v.clone() for k, v in learner.state_dict().items()}
+    learner.load_state_dict(average.weights)
+    learner.eval()
+    right = 0
+    for start in range(0, len(rows), batch_size):
+        some = list(rows[start : start + batch_size])
+        pictures = torch.from_numpy(photos.images[some]).permute(0, 3, 1, 2).to(device).float() / 255
+        pictures = functional.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+        right += int((learner(pictures).argmax(1).cpu().numpy() == photos.labels[some]).sum())
+    learner.load_state_dict(current)
+    return right / len(rows)
