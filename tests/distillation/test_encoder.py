@@ -1,6 +1,8 @@
 """A student's encoder learns classes of captioned photographs first, and the student begins with it."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from itertools import count
 
@@ -10,14 +12,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from diffusionseg.distillation import EncoderConfig, distill
-from diffusionseg.distillation.encoder import crops, of_frequent_classes
-from diffusionseg.pretraining import Photos
+from diffusionseg.distillation import EncoderConfig, StudentNetwork, distill, encoder
+from diffusionseg.distillation.encoder import crops, describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.pretraining import Photos, read_photos
+from diffusionseg.status import folder_status
+from diffusionseg.student import Student
+from diffusionseg.training import WeightAverage
 from small_student import SETTINGS
 
 ENCODER = EncoderConfig(steps=60, batch_size=16, learning_rate=1e-2, average_decay=0.9, fewest=5)
 LEARNS = replace(SETTINGS, encoder=ENCODER)
-SHORT = replace(LEARNS, training=replace(SETTINGS.training, steps=3, save_every=20))
+SHORT = replace(LEARNS, training=replace(SETTINGS.training, steps=25, save_every=20))
 FILES = ("student.onnx", "config.json", "checkpoint.safetensors", "encoder/checkpoint.safetensors")
 
 
@@ -64,16 +69,16 @@ def test_the_student_begins_with_the_averaged_encoder(pairs, captioned, whole, t
     still = replace(SHORT, training=replace(SHORT.training, steps=1, learning_rate=1e-12, average_decay=0.0))
     distill(pairs, tmp_path / "still", config=still, captioned=captioned)
     student = load_file(tmp_path / "still" / "checkpoint.safetensors")
-    encoder = load_file(whole / "encoder" / "checkpoint.safetensors")
-    names = [name for name in encoder if name.startswith("average.") and name.endswith("0.weight")]
+    trained = load_file(whole / "encoder" / "checkpoint.safetensors")
+    names = [name for name in trained if name.startswith("average.") and name.endswith("0.weight")]
     assert len(names) > 6
     for name in names:
-        assert torch.allclose(student[name], encoder[name], atol=1e-6), name
+        assert torch.allclose(student[name], trained[name], atol=1e-6), name
     # Nothing but the encoder and what names the classes was trained and kept.
-    assert {name.split(".")[1] for name in encoder if name.startswith("average.")} == {"stem", "grids", "head"}
+    assert {name.split(".")[1] for name in trained if name.startswith("average.")} == {"stem", "grids", "head"}
 
 
-@pytest.mark.parametrize("stops_after", [30, 61])
+@pytest.mark.parametrize("stops_after", [30, 61, 82])
 def test_a_resumed_run_is_the_same_to_the_bit(pairs, captioned, whole, tmp_path, stops_after):
     calls = count(1)
 
@@ -84,11 +89,104 @@ def test_a_resumed_run_is_the_same_to_the_bit(pairs, captioned, whole, tmp_path,
     given = {"config": SHORT, "captioned": captioned}
     with pytest.raises(KeyboardInterrupt):
         distill(pairs, tmp_path, **given, report=stop, report_encoder=stop)
+    trained = tmp_path / "checkpoint.safetensors"
+    assert trained.exists() == (stops_after == 82)
+    if trained.exists():
+        # Its weights are in the student's by then.
+        (tmp_path / "encoder" / "checkpoint.safetensors").unlink()
     encoded = []
     distill(pairs, tmp_path, **given, report_encoder=lambda done, *_: encoded.append(done))
     assert encoded == (list(range(21, 61)) if stops_after == 30 else [])
-    for name in FILES:
+    for name in FILES[:3] if stops_after == 82 else FILES:
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_the_weights_do_not_depend_on_how_often_they_are_saved(captioned, whole, tmp_path):
+    often = replace(SHORT, training=replace(SHORT.training, save_every=7))
+    network = new_network()
+    train_encoder(network, captioned, tmp_path, often, torch.device("cpu"))
+    saved = load_file(whole / "encoder" / "checkpoint.safetensors")
+    for name, value in network.state_dict().items():
+        if name.startswith(("stem", "grids")):
+            assert torch.equal(value, saved[f"average.{name}"]), name
+
+
+def test_steps_draw_other_crops_of_other_photographs_and_never_of_those_that_measure(captioned, tmp_path, monkeypatch):
+    seen, seeds = set(), []
+
+    def watched(images, side, config, drawn):
+        seen.update(image.tobytes() for image in images)
+        seeds.append(drawn.initial_seed())
+        return crops(images, side, config, drawn)
+
+    monkeypatch.setattr(encoder, "crops", watched)
+    unlike = replace_images(captioned, captioned.images ^ np.arange(200, dtype=np.uint8)[:, None, None, None])
+    train_encoder(new_network(), unlike, tmp_path, SHORT, torch.device("cpu"))
+    measured = {unlike.images[row].tobytes() for row in encoder._split(200, 0)[1]}
+    assert len(measured) == 5
+    assert seen == {image.tobytes() for image in unlike.images} - measured
+    assert len(set(seeds)) == ENCODER.steps
+
+
+@pytest.mark.parametrize(
+    "changed", [{"encoder": replace(ENCODER, smoothing=0.5)}, {"training": replace(SHORT.training, dtype="bf16")}]
+)
+def test_settings_count_from_the_first_step_on(captioned, whole, tmp_path, changed):
+    one = replace(SHORT, **changed)
+    train_encoder(new_network(), captioned, tmp_path, one, torch.device("cpu"))
+    first, other = (json.loads((f / "metrics.jsonl").read_text().split("\n")[0]) for f in (whole / "encoder", tmp_path))
+    assert first["loss"] != other["loss"]
+
+
+def test_only_weights_decay_and_by_what_is_asked():
+    network = new_network()
+    decaying, still = encoder._groups(network, 0.25)
+    assert (decaying["weight_decay"], still["weight_decay"]) == (0.25, 0.0)
+    assert all(p.ndim > 1 for p in decaying["params"])
+    assert len(decaying["params"]) + len(still["params"]) == len(list(network.parameters()))
+
+
+def test_accuracy_is_that_of_the_averaged_weights_in_evaluation(captioned):
+    class Sign(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sign = torch.nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, pictures):
+            assert not self.training
+            # Upright stripes change along rows.
+            score = self.sign * (pictures.std(3).mean((1, 2)) - pictures.std(2).mean((1, 2)))
+            return torch.stack([-score, score], 1)
+
+    module = Sign()
+    average = WeightAverage(module, 0.9)
+    with torch.no_grad():
+        module.sign.copy_(-1.0)
+    rows = np.arange(41)
+    assert encoder._accuracy(module, average, captioned, rows, 16, 8, torch.device("cpu")) == 1.0
+    assert module.sign.item() == -1.0
+    average.weights["sign"].fill_(-1.0)
+    assert encoder._accuracy(module, average, captioned, rows, 16, 8, torch.device("cpu")) == 0.0
+
+
+def test_what_is_no_number_is_refused_before_it_reaches_the_weights(captioned, tmp_path, monkeypatch):
+    network = new_network()
+    with torch.no_grad():
+        network.stem[0].weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="the encoder's loss is nan at step 0; use --autocast fp32"):
+        train_encoder(network, captioned, tmp_path / "loss", SHORT, torch.device("cpu"))
+    monkeypatch.setattr(encoder.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
+    with pytest.raises(ValueError, match="the encoder's gradient is inf at step 0; use --autocast fp32"):
+        train_encoder(new_network(), captioned, tmp_path / "gradient", SHORT, torch.device("cpu"))
+    assert not (tmp_path / "gradient" / "checkpoint.safetensors").exists()
+
+
+def test_a_captioned_student_predicts_and_its_card_tells_of_the_names(whole, pairs):
+    found = Student.from_pretrained(whole).predict([pairs[0][0]])[0]
+    assert found.saliency.shape == (40, 40)
+    assert (
+        "on the names of 2 classes of 200 photographs (its encoder) and 15 image" in (whole / "README.md").read_text()
+    )
 
 
 def test_a_run_says_what_its_encoder_saw_and_refuses_another(pairs, captioned, whole):
@@ -100,6 +198,9 @@ def test_a_run_says_what_its_encoder_saw_and_refuses_another(pairs, captioned, w
     renamed = Photos(captioned.images, captioned.labels, ("flat", "upright"))
     with pytest.raises(ValueError, match=r"holds another run \(captioned.sha256 differ\)"):
         distill(pairs, whole, config=SHORT, captioned=renamed)
+    swapped = replace(captioned, labels=1 - captioned.labels)
+    with pytest.raises(ValueError, match=r"holds another run \(captioned.sha256 differ\)"):
+        distill(pairs, whole, config=SHORT, captioned=swapped)
     longer = replace(SHORT, encoder=replace(ENCODER, steps=61))
     with pytest.raises(ValueError, match=r"holds another run \(encoder.steps differ\)"):
         distill(pairs, whole, config=longer, captioned=captioned)
@@ -120,34 +221,95 @@ def test_a_run_that_begins_anew_trains_its_encoder_anew(pairs, captioned, tmp_pa
             report_encoder=lambda done, *_: seen.append(done),
         )
     assert seen == [1, 2, 1, 2]
+    (out / "encoder" / "mine.txt").write_text("mine")
+    too_few = replace(small, encoder=replace(small.encoder, fewest=150))
+    with pytest.raises(ValueError, match="--captioned: 0 of 2 classes have 150"):
+        distill(pairs, out, config=too_few, captioned=captioned, overwrite=True)
+    assert (out / "student.onnx").exists()
     distill(pairs, out, config=small, overwrite=True)
-    assert not (out / "encoder").exists()
+    assert [path.name for path in (out / "encoder").iterdir()] == ["mine.txt"]
 
 
-def test_crops_are_parts_of_the_photograph_drawn_from_the_generator_alone():
-    ramp = np.arange(64, dtype=np.uint8)
-    image = np.stack(
-        [np.tile(ramp * 2, (64, 1)), np.tile(ramp[:, None] * 2, (1, 64)), np.full((64, 64), 60, np.uint8)], -1
-    )
-    images = np.stack([image] * 64)
+def test_the_encoder_of_another_run_is_refused(pairs, captioned, whole, tmp_path):
+    shutil.copytree(whole / "encoder", tmp_path / "encoder")
+    others = replace_images(captioned, captioned.images[:, ::-1])
+    with pytest.raises(ValueError, match="encoder: holds the encoder of another run; use another --out or --overwrite"):
+        distill(pairs, tmp_path, config=SHORT, captioned=others)
 
-    def drawn(seed, **changed):
-        return crops(images, 32, replace(EncoderConfig(), **changed), torch.Generator().manual_seed(seed))
 
-    found = drawn(3)
-    assert found.shape == (64, 3, 32, 32)
-    assert found.min() >= 0
-    assert found.max() <= 1
-    assert torch.equal(found, drawn(3))
-    assert not torch.equal(found, drawn(4))
-    # The third channel is the same everywhere, so that a whole photograph may only be told by a part's slopes.
-    slopes = (found[:, 0, 16, 24] - found[:, 0, 16, 8]).abs() / (found[:, 1, 24, 16] - found[:, 1, 8, 16]).abs()
-    assert (4 / 3) ** -1.1 < slopes.median() < (4 / 3) ** 1.1
-    assert 0.2 < ((found[:, 0, 16, 24] < found[:, 0, 16, 8]).float().mean()) < 0.8
-    assert (found[:, 1, 24, 16] >= found[:, 1, 8, 16]).all()
-    whole, parts = drawn(3, area=(1.0, 1.0)), drawn(3, area=(0.2, 0.25))
-    spread = [(each.amax((2, 3)) - each.amin((2, 3)))[:, 1].mean() for each in (whole, parts)]
-    assert spread[1] < 0.65 * spread[0]
+def test_status_tells_of_the_encoder_first(pairs, captioned, tmp_path):
+    told = []
+
+    def look(done, total, values):
+        told.append(folder_status(str(tmp_path)))
+
+    distill(pairs, tmp_path, config=SHORT, captioned=captioned, report=look, report_encoder=look)
+    assert (told[9].unit, told[9].done, told[9].total) == ("steps of its encoder", 10, 60)
+    assert (told[69].unit, told[69].done, told[69].total) == ("steps", 10, 25)
+    assert not told[59].finished
+    assert folder_status(str(tmp_path)).finished
+
+
+def test_the_time_of_the_encoder_does_not_count_for_the_student(pairs, captioned, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    for name, second in (("run.json", 1000), ("encoder/metrics.jsonl", 4000), ("metrics.jsonl", 4060)):
+        os.utime(tmp_path / "run" / name, (second, second))
+    assert folder_status(str(tmp_path / "run")).per_minute == pytest.approx(25)
+
+
+def drawn(image, seed=3, count=256, **changed):
+    """Crops of side 32 from an image (H, W, 3)."""
+    settings = replace(EncoderConfig(), **changed)
+    return crops(np.stack([image] * count), 32, settings, torch.Generator().manual_seed(seed))
+
+
+def test_crops_are_of_the_generator_alone():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    found = drawn(image)
+    assert found.shape == (256, 3, 32, 32)
+    assert 0 <= found.min() < found.max() <= 1
+    assert torch.equal(found, drawn(image))
+    assert not torch.equal(found, drawn(image, seed=4))
+
+
+def test_crops_lie_anywhere_stretched_and_mirrored():
+    # Grey, and darker than white by what no change of colour can clip.
+    slope = (80 + np.add.outer(np.arange(64), np.arange(64)) / 2).astype(np.uint8)
+    found = drawn(np.stack([slope] * 3, -1), area=(0.2, 0.25))[:, 0]
+    right, down = found[:, 16, 24] - found[:, 16, 8], found[:, 24, 16] - found[:, 8, 16]
+    assert (down > 0).all()
+    assert 0.4 < (right < 0).float().mean() < 0.6
+    assert 0.12 < (right.abs() / down).log().std() < 0.22
+    corner = np.zeros((64, 64, 3), np.uint8)
+    corner[56:, 56:] = 255
+    holds = [
+        (drawn(turned, area=(0.2, 0.25)).amax((1, 2, 3)) > 0.2).float().mean()
+        for turned in (corner, corner[::-1, ::-1])
+    ]
+    assert all(0.03 < share < 0.4 for share in holds)
+
+
+def test_a_crop_is_as_large_as_is_asked():
+    slope = np.repeat((80 + np.arange(64)).astype(np.uint8)[:, None, None], 64, 1).repeat(3, 2)
+    whole, parts = (drawn(slope, area=area)[:, 0] for area in ((1.0, 1.0), (0.2, 0.25)))
+    spread = [float((each.amax((1, 2)) - each.amin((1, 2))).mean()) for each in (whole, parts)]
+    assert 0.4 < spread[1] / spread[0] < 0.6
+
+
+def test_crops_are_recoloured():
+    plain = drawn(np.full((64, 64, 3), 120, np.uint8))[:, 0].mean((1, 2)) / (120 / 255)
+    assert plain.min() < 0.65
+    assert plain.max() > 1.35
+    steps = np.full((64, 64, 3), 100, np.uint8)
+    steps[::2] = 140
+    contrast = drawn(steps, area=(1.0, 1.0))[:, 0]
+    contrast = contrast.std((1, 2)) / contrast.mean((1, 2))
+    assert contrast.max() / contrast.min() > 1.8
+    coloured = drawn(np.full((64, 64, 3), (140, 100, 60), np.uint8)).mean((2, 3))
+    difference = (coloured[:, 0] - coloured[:, 2]) / coloured[:, 1]
+    assert 0.04 < (difference < 1e-3).float().mean() < 0.2
+    assert difference.max() > 1.0
+    assert difference[difference > 1e-3].min() < 0.5
 
 
 def test_rare_classes_are_left_out():
@@ -193,16 +355,27 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     assert len(told["unreadable"]) == 1
     assert told["steps"] == 2
     assert "accuracy" not in told
+    assert (told["captioned"], told["classes"]) == (40, 2)
+    read = describe_photos(read_photos([tmp_path / "photos"], 16))
+    assert json.loads((tmp_path / "s" / "config.json").read_text())["captioned"] == read
     stages = [json.loads(line).get("stage") for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert "encoder" in stages
+    assert '"failure"' in (tmp_path / "log.jsonl").read_text()
     assert (tmp_path / "s" / "encoder" / "checkpoint.safetensors").exists()
     both = cli(f"{command} --start-from s", cwd=tmp_path)
     assert both.returncode == 2
     assert "--captioned trains an encoder afresh" in both.stderr
-    none = cli(f"distill {stored} --captioned {stored} --out t", cwd=tmp_path)
+    assert "captioned photographs" not in both.stderr
+    (tmp_path / "none" / "a").mkdir(parents=True)
+    none = cli(f"distill {stored} --captioned none --out t", cwd=tmp_path)
     assert none.returncode == 2
-    assert "lies outside the sub-folders" in none.stderr or "no readable photograph" in none.stderr
+    assert "no image" in none.stderr or "no readable photograph in none" in none.stderr
+
+
+def new_network():
+    torch.manual_seed(0)
+    return StudentNetwork(SHORT.network)
 
 
 def replace_images(photos, images):
-    return Photos(np.ascontiguousarray(images), photos.labels, photos.names)
+    return replace(photos, images=np.ascontiguousarray(images))

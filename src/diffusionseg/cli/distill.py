@@ -58,7 +58,7 @@ def distill(
     with console.errors_named(), run_log(log) as journal:
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
-        from diffusionseg.distillation import DistillConfig, EncoderConfig, averaging_views
+        from diffusionseg.distillation import DistillConfig, EncoderConfig, averaging_views, refuse_two_beginnings
         from diffusionseg.distillation import distill as make_student
         from diffusionseg.prediction.weights_folder import predict_settings
 
@@ -75,15 +75,17 @@ def distill(
         settings = replace(given, training=training)
         samples = StoredPairs(pairs, cache or out / "cache")
         console.note(f"{len(samples)} pairs")
+        journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
         photos = None
         if captioned:
             from diffusionseg.pretraining import read_photos
 
+            refuse_two_beginnings(True, start_from)
             photos = read_photos(captioned, side // 2)
             for line in photos.unreadable:
                 console.note(f"left out: {line}")
+                journal.write("failure", reason=line)
             console.note(f"{len(photos)} captioned photographs of {len(photos.names)} classes")
-        journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
         last: dict[str, float] = {}
         with training_bar(journal, out, steps, last) as report:
             make_student(
@@ -98,11 +100,12 @@ def distill(
                 report=report,
                 report_encoder=partial(report, stage="encoder"),
             )
-        journal.summary = {"out": str(out), "steps": steps, **last}
+        named = {} if photos is None else {"captioned": len(photos), "classes": len(photos.names)}
+        journal.summary = {"out": str(out), "steps": steps, **named, **last}
     console.note(f"student written to {out}")
     unreadable = [] if photos is None else list(photos.unreadable)
     if json:
-        told = {"unreadable": unreadable} if photos else {}
+        told = {**named, "unreadable": unreadable} if photos else {}
         console.result({"out": str(out), "pairs": len(samples), "steps": steps, **told, **last})
     if unreadable:
         raise typer.Exit(1)

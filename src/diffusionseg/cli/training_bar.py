@@ -32,12 +32,14 @@ def training_bar(
     Where the run was finished before, they are those that it left in `out`.
     """
     with console.progress(shown=shown) as bar:
-        tasks = {TRAINING: bar.add_task(TRAINING, total=steps)}
+        # Its clock waits for its first step, before which there may be another stage.
+        tasks = {TRAINING: bar.add_task(TRAINING, total=steps, start=False)}
         latest = {TRAINING: last}
 
         def report(done: int, total: int, values: dict[str, float], *, stage: str = TRAINING) -> None:
             if stage not in tasks:
                 tasks[stage], latest[stage] = bar.add_task(stage, total=total), {}
+            bar.start_task(tasks[stage])
             known = latest[stage]
             known.update(values)
             told = "  ".join(f"{name} {value:.3f}" for name, value in known.items() if name in SHOWN)

@@ -2,6 +2,14 @@
 
 from diffusionseg.distillation.config import DistillConfig, EncoderConfig, averaging_views
 from diffusionseg.distillation.network import NetworkConfig, StudentNetwork
-from diffusionseg.distillation.run import distill
+from diffusionseg.distillation.run import distill, refuse_two_beginnings
 
-__all__ = ["DistillConfig", "EncoderConfig", "NetworkConfig", "StudentNetwork", "averaging_views", "distill"]
+__all__ = [
+    "DistillConfig",
+    "EncoderConfig",
+    "NetworkConfig",
+    "StudentNetwork",
+    "averaging_views",
+    "distill",
+    "refuse_two_beginnings",
+]

@@ -41,7 +41,8 @@ class EncoderConfig:
     smoothing: float = 0.1
     """Share of certainty that goes to all classes alike, 0 to below 1."""
     area: tuple[float, float] = (0.2, 1.0)
-    """Range of a crop's share of the photograph, above 0 up to 1."""
+    """Range of a crop's share of the photograph, above 0 up to 1; a side that would be longer than the photograph's is
+    shortened to it."""
     fewest: int = 20
     """Photographs that a class must have to be learnt, at least 1."""
 

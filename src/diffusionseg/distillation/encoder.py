@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffusionseg.backbone import computes_bfloat16
 from diffusionseg.distillation.config import DistillConfig, EncoderConfig
 from diffusionseg.distillation.network import StudentNetwork
-from diffusionseg.exploitation.loop import Report
-from diffusionseg.exploitation.pair_views import split
+from diffusionseg.exploitation.loop import Report, autocast_format
+from diffusionseg.prediction.settings import to_json
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -36,18 +35,15 @@ from diffusionseg.training import (
 if TYPE_CHECKING:
     from diffusionseg.pretraining import Photos
 
-FOLDER = "encoder"
-"""Sub-folder of a student's run."""
 HELD_OUT = 0.025
-"""Share of the photographs that measure instead."""
+"""Share of the photographs, at least one, that measure instead."""
 GRADIENT_NORM = 5.0
 """Norm that gradients are shortened to."""
+REMEDY = "use --autocast fp32 or another --seed, or --overwrite to begin anew"
 
 
 def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
     """Those photographs whose class has at least `fewest`. Raises ValueError where fewer than two classes have."""
-    from diffusionseg.pretraining import Photos
-
     counts = np.bincount(photos.labels, minlength=len(photos.names))
     kept = np.flatnonzero(counts >= fewest)
     if len(kept) < 2:
@@ -56,7 +52,7 @@ def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
         )
     rows = np.isin(photos.labels, kept)
     labels = np.searchsorted(kept, photos.labels[rows])
-    return Photos(photos.images[rows], labels, tuple(photos.names[k] for k in kept), photos.unreadable)
+    return replace(photos, images=photos.images[rows], labels=labels, names=tuple(photos.names[k] for k in kept))
 
 
 def describe_photos(photos: Photos) -> dict[str, Any]:
@@ -78,36 +74,46 @@ def train_encoder(
     """Train the encoder of `network` in place, going on from the checkpoint in `out` where there is one.
 
     `out` gets metrics.jsonl with the share of held-out photographs (0…1) that are named rightly, curves.png and the
-    checkpoint. What step draws depends on seed and step alone. Raises ValueError when the loss is no number.
+    checkpoint. What a step draws depends on seed and step alone. Raises ValueError for `out` holding the encoder of
+    another run, and when the loss or the gradient is no number.
     """
     settings, seed = config.encoder, config.training.seed
+    identity = {"captioned": describe_photos(photos), "encoder": to_json(settings), "seed": seed, "side": config.side}
     learner = _Namer(network, len(photos.names), seed).to(device)
     optimizer = torch.optim.AdamW(_groups(learner, settings.weight_decay), settings.learning_rate)
     average = WeightAverage(learner, settings.average_decay)
     resumed = load_checkpoint(out, learner, average, optimizer)
-    first = resumed[0] if resumed else 0
-    training, held_out = split(len(photos), HELD_OUT, seed)
-    side, halves = config.side // 2, config.training.dtype == "bf16"
-    if device.type == "cuda" and config.training.dtype != "fp32":
-        halves = computes_bfloat16(device)
+    first, state = resumed or (0, {})
+    if resumed and state.get("run") != identity:
+        raise ValueError(f"{out}: holds the encoder of another run; use another --out or --overwrite")
+    number_format = autocast_format(config.training.dtype, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=number_format == torch.float16)
+    if state.get("scaler"):
+        scaler.load_state_dict(state["scaler"])
+    training, held_out = _split(len(photos), seed)
+    side = config.side // 2
     journal = Journal(out, first)
     for step in range(first, settings.steps):
         learner.train()
         rate = settings.learning_rate * warm_cosine(step, settings.steps, max(1, settings.steps // 20))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        rows = np.asarray(training)[batch_indices(len(training), settings.batch_size, seed, step)]
+        rows = training[batch_indices(len(training), settings.batch_size, seed, step)]
         pictures = crops(photos.images[rows], side, settings, step_generator(seed, step)).to(device)
         labels = torch.from_numpy(photos.labels[rows]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
+        with torch.autocast(device.type, number_format or torch.bfloat16, enabled=number_format is not None):
             logits = learner(pictures)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=settings.smoothing)
         if not math.isfinite(loss.item()):
-            raise ValueError(f"the encoder's loss is {loss.item()} at step {step}; lower its learning rate")
+            raise ValueError(f"the encoder's loss is {loss.item()} at step {step}; {REMEDY}")
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(learner.parameters(), GRADIENT_NORM)
-        optimizer.step()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(learner.parameters(), GRADIENT_NORM)
+        if not scaler.is_enabled() and not norm.isfinite():
+            raise ValueError(f"the encoder's gradient is {norm.item()} at step {step}; {REMEDY}")
+        scaler.step(optimizer)
+        scaler.update()
         average.update(learner)
         values = {"loss": loss.item(), "learning_rate": rate}
         done = step + 1
@@ -117,7 +123,8 @@ def train_encoder(
         journal.write(step, **values)
         report(done, settings.steps, values)
         if saves:
-            save_checkpoint(out, done, learner, average, optimizer, {})
+            state = {"run": identity, "scaler": scaler.state_dict()}
+            save_checkpoint(out, done, learner, average, optimizer, state)
             journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
     learner.load_state_dict(average.weights)
 
@@ -180,12 +187,19 @@ def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
+def _split(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train on, and rows that measure; disjoint."""
+    order = np.random.default_rng(seed).permutation(count)
+    held_out = max(1, round(HELD_OUT * count))
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
 @torch.no_grad()
 def _accuracy(
     learner: nn.Module,
     average: WeightAverage,
     photos: Photos,
-    rows: Sequence[int],
+    rows: NDArray[np.int64],
     side: int,
     batch_size: int,
     device: torch.device,
@@ -196,7 +210,7 @@ def _accuracy(
     learner.eval()
     right = 0
     for start in range(0, len(rows), batch_size):
-        some = list(rows[start : start + batch_size])
+        some = rows[start : start + batch_size]
         pictures = torch.from_numpy(photos.images[some]).permute(0, 3, 1, 2).to(device).float() / 255
         pictures = functional.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
         right += int((learner(pictures).argmax(1).cpu().numpy() == photos.labels[some]).sum())

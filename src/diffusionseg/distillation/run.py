@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +12,11 @@ import torch
 
 from diffusionseg.data import atomic_write, json_bytes
 from diffusionseg.distillation.config import DistillConfig
-from diffusionseg.distillation.encoder import FOLDER, describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.distillation.encoder import describe_photos, of_frequent_classes, train_encoder
 from diffusionseg.distillation.network import StudentNetwork
 from diffusionseg.exploitation.batches import Batch
 from diffusionseg.exploitation.features import as_tensor
-from diffusionseg.exploitation.identity import check_same_run, describe_pairs, remove_run
+from diffusionseg.exploitation.identity import ENCODER, check_same_run, describe_pairs, remove_run
 from diffusionseg.exploitation.loop import Report, train_module
 from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
 from diffusionseg.prediction import PredictConfig
@@ -55,7 +54,8 @@ def distill(
     previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
     The same of the encoder's own training is in encoder/.
     Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
-    (naming what differs), and when the loss is no number.
+    (naming what differs), for captioned photographs of fewer than two classes with enough of them or given beside
+    `start_from`, and when a loss or gradient is no number.
     """
     # Before hours of training, not after.
     from diffusionseg.distillation.onnx_files import write_onnx
@@ -66,8 +66,7 @@ def distill(
         raise ValueError("a student is trained by one process: its batch normalisation sees the whole batch")
     if not len(pairs):
         raise ValueError("no pair to train on")
-    if captioned is not None and start_from is not None:
-        raise ValueError("--captioned trains an encoder afresh, and --start-from brings one; give one of them")
+    refuse_two_beginnings(captioned is not None, start_from)
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
     views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
     views.pair((training[0], PLAIN))
@@ -78,7 +77,6 @@ def distill(
     if overwrite:
         # Not before: pairs or weights that cannot be read must not cost an earlier run.
         remove_run(out)
-        shutil.rmtree(out / FOLDER, ignore_errors=True)
         (out / CARD).unlink(missing_ok=True)
     described: dict[str, Any] = {
         "diffusionseg": version("diffusionseg"),
@@ -92,7 +90,7 @@ def distill(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if captioned is not None and not has_checkpoint(out):
-            train_encoder(network, captioned, out / FOLDER, config, device, report_encoder)
+            train_encoder(network, captioned, out / ENCODER, config, device, report_encoder)
         train_module(
             network,
             _PictureBatches(views, training, held_out, config, device),
@@ -108,6 +106,12 @@ def distill(
     atomic_write(out / CARD, student_card(described).encode(), replace=False)
     # The configuration last: a folder that has one is complete.
     atomic_write(out / "config.json", json_bytes(described))
+
+
+def refuse_two_beginnings(captioned: bool, start_from: Path | None) -> None:
+    """Raises ValueError where captioned photographs are given and a run to start from as well."""
+    if captioned and start_from is not None:
+        raise ValueError("--captioned trains an encoder afresh, and --start-from brings one; give one of them")
 
 
 def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, Any]]:

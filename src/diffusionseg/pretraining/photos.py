@@ -85,7 +85,8 @@ def read_photos_of_sizes(
                     images[number] += of_size
                     labels[number] += [name] * len(of_size)
     if not images[0]:
-        raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}; check --classes")
+        hint = "" if classes is None else "; check --classes-file"
+        raise ValueError(f"no readable photograph in {', '.join(map(str, sources))}{hint}")
     for larger, kept in zip(larger_sizes, images[1:], strict=True):
         if not kept:
             raise ValueError(f"--larger-size {larger}: no readable photograph has {larger} pixels on its shorter side")

@@ -81,19 +81,25 @@ def _training(begun: Path) -> Standing:
     settings = read_json_object(begun)
     try:
         total = int(settings.get("training", settings)["steps"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        of_encoder = int(settings.get("encoder", {}).get("steps", 0))
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{begun}: does not say how many steps the run is to have") from error
-    metrics = begun.parent / "metrics.jsonl"
+    metrics, unit, started = begun.parent / "metrics.jsonl", "steps", begun.stat().st_mtime
+    encoder = begun.parent / "encoder" / "metrics.jsonl"
+    if encoder.exists() and not metrics.exists():
+        metrics, unit, total = encoder, "steps of its encoder", of_encoder
+    elif encoder.exists():
+        started = max(started, encoder.stat().st_mtime)
     records = _lines(metrics) if metrics.exists() else ()
     # Steps count from 0; lines without a loss tell of checkpoints, which count what is done.
     steps = [int(record["step"]) for record in records if "loss" in record and is_number(record.get("step"))]
     done = min(total, max(steps, default=-1) + 1)
-    elapsed = metrics.stat().st_mtime - begun.stat().st_mtime if steps else 0
+    elapsed = metrics.stat().st_mtime - started if steps else 0
     whole = done == total and (begun.parent / RUNS[begun.name]).exists()
     return Standing(
         folder=str(begun.parent),
         kind="training run",
-        unit="steps",
+        unit=unit,
         done=done,
         total=total,
         per_minute=60 * done / elapsed if elapsed > 0 else None,

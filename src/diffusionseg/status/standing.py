@@ -18,7 +18,7 @@ class Standing:
     kind: str
     """`synthetic set`, `pseudo-labelled set`, `training run` or `predictions`."""
     unit: str
-    """What is counted: `shards`, `steps` or `photographs`."""
+    """What is counted: `shards`, `steps`, `steps of its encoder` or `photographs`."""
     done: int
     """Units that are done."""
     total: int | None

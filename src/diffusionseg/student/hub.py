@@ -29,6 +29,11 @@ def _training(described: dict[str, Any]) -> str:
     """On how much, as far as its configuration tells, which anybody may have written."""
     try:
         pairs, training = int(described["data"]["count"]), described["training"]
-        return f"on {pairs:,} image–mask pairs, {int(training['steps']):,} steps of {int(training['batch_size'])}, by "
+        named = ""
+        if "captioned" in described:
+            count, classes = (int(described["captioned"][key]) for key in ("count", "classes"))
+            named = f"the names of {classes:,} classes of {count:,} photographs (its encoder) and "
+        steps = f"{int(training['steps']):,} steps of {int(training['batch_size'])}"
+        return f"on {named}{pairs:,} image–mask pairs, {steps}, by "
     except (KeyError, TypeError, ValueError):
         return "by "
