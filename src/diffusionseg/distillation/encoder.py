@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffusionseg.distillation.config import DistillConfig, EncoderConfig
+from diffusionseg.distillation.config import DistillConfig
+from diffusionseg.distillation.crops import crops
 from diffusionseg.distillation.network import StudentNetwork
-from diffusionseg.exploitation.loop import Report, autocast_format
+from diffusionseg.exploitation.loop import Report
 from diffusionseg.prediction.settings import to_json
 from diffusionseg.training import (
     Journal,
+    MixedPrecision,
     WeightAverage,
     batch_indices,
     load_checkpoint,
+    other_weights,
     save_checkpoint,
     step_generator,
     warm_cosine,
@@ -86,10 +89,8 @@ def train_encoder(
     first, state = resumed or (0, {})
     if resumed and state.get("run") != identity:
         raise ValueError(f"{out}: holds the encoder of another run; use another --out or --overwrite")
-    number_format = autocast_format(config.training.dtype, device)
-    scaler = torch.amp.GradScaler(device.type, enabled=number_format == torch.float16)
-    if state.get("scaler"):
-        scaler.load_state_dict(state["scaler"])
+    precision = MixedPrecision(config.training.dtype, device)
+    precision.restore(state.get("scaler"))
     training, held_out = _split(len(photos), seed)
     side = config.side // 2
     journal = Journal(out, first)
@@ -101,19 +102,12 @@ def train_encoder(
         rows = training[batch_indices(len(training), settings.batch_size, seed, step)]
         pictures = crops(photos.images[rows], side, settings, step_generator(seed, step)).to(device)
         labels = torch.from_numpy(photos.labels[rows]).to(device)
-        with torch.autocast(device.type, number_format or torch.bfloat16, enabled=number_format is not None):
+        with precision.autocast():
             logits = learner(pictures)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=settings.smoothing)
         if not math.isfinite(loss.item()):
-            raise ValueError(f"the encoder's loss is {loss.item()} at step {step}; {REMEDY}")
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(learner.parameters(), GRADIENT_NORM)
-        if not scaler.is_enabled() and not norm.isfinite():
-            raise ValueError(f"the encoder's gradient is {norm.item()} at step {step}; {REMEDY}")
-        scaler.step(optimizer)
-        scaler.update()
+            raise ValueError(f"the loss is {loss.item()} at step {step} of the encoder; {REMEDY}")
+        precision.step(loss, learner, optimizer, GRADIENT_NORM, f"at step {step} of the encoder; {REMEDY}")
         average.update(learner)
         values = {"loss": loss.item(), "learning_rate": rate}
         done = step + 1
@@ -123,7 +117,7 @@ def train_encoder(
         journal.write(step, **values)
         report(done, settings.steps, values)
         if saves:
-            state = {"run": identity, "scaler": scaler.state_dict()}
+            state = {"run": identity, "scaler": precision.state()}
             save_checkpoint(out, done, learner, average, optimizer, state)
             journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
     learner.load_state_dict(average.weights)
@@ -144,38 +138,6 @@ class _Namer(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.head(self._encode(pictures)[-1].mean((2, 3)))
         return logits
-
-
-def crops(images: NDArray[np.uint8], side: int, config: EncoderConfig, drawn: torch.Generator) -> Tensor:
-    """Random parts of images (N, H, W, 3), mirrored and recoloured at random: (N, 3, side, side) in 0…1.
-
-    Everything random is of `drawn`.
-    """
-    count = len(images)
-
-    def even(low: float, high: float) -> Tensor:
-        return torch.rand(count, generator=drawn) * (high - low) + low
-
-    area, aspect = even(*config.area), torch.exp(even(-math.log(4 / 3), math.log(4 / 3)))
-    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
-    windows = torch.zeros(count, 2, 3)
-    windows[:, 0, 0] = width * torch.where(even(0, 1) < 0.5, -1.0, 1.0)
-    windows[:, 1, 1] = height
-    windows[:, 0, 2], windows[:, 1, 2] = even(-1, 1) * (1 - width), even(-1, 1) * (1 - height)
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    grid = functional.affine_grid(windows, [count, 3, side, side], align_corners=False)
-    pictures = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-
-    def each(values: Tensor) -> Tensor:
-        return values[:, None, None, None]
-
-    pictures = pictures * each(even(0.6, 1.4))
-    mean = pictures.mean((1, 2, 3), keepdim=True)
-    pictures = mean + (pictures - mean) * each(even(0.6, 1.4))
-    grey = torch.einsum("nchw,c->nhw", pictures, torch.tensor([0.299, 0.587, 0.114]))[:, None]
-    colour = torch.where(even(0, 1) < 0.1, torch.zeros(count), even(0.5, 1.5))
-    pictures = grey + (pictures - grey) * each(colour)
-    return pictures.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -205,14 +167,12 @@ def _accuracy(
     device: torch.device,
 ) -> float:
     """Share of whole photographs that the averaged weights name rightly."""
-    current = {k: v.clone() for k, v in learner.state_dict().items()}
-    learner.load_state_dict(average.weights)
     learner.eval()
     right = 0
-    for start in range(0, len(rows), batch_size):
-        some = rows[start : start + batch_size]
-        pictures = torch.from_numpy(photos.images[some]).permute(0, 3, 1, 2).to(device).float() / 255
-        pictures = functional.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
-        right += int((learner(pictures).argmax(1).cpu().numpy() == photos.labels[some]).sum())
-    learner.load_state_dict(current)
+    with other_weights(learner, average.weights):
+        for start in range(0, len(rows), batch_size):
+            some = rows[start : start + batch_size]
+            pictures = torch.from_numpy(photos.images[some]).permute(0, 3, 1, 2).to(device).float() / 255
+            pictures = functional.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+            right += int((learner(pictures).argmax(1).cpu().numpy() == photos.labels[some]).sum())
     return right / len(rows)

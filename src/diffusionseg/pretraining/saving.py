@@ -20,6 +20,7 @@ from diffusionseg.backbone.progress import without_progress_bars
 from diffusionseg.data import atomic_write, errors_of
 from diffusionseg.pretraining.autoencoder import PatchComponents
 from diffusionseg.pretraining.generator import Generator, build_scheduler
+from diffusionseg.training import other_weights
 
 
 @contextmanager
@@ -89,13 +90,11 @@ def load_generator(model: Generator, folder: Path) -> None:
 def save_generator(directory: Path, model: Generator, weights: Mapping[str, Tensor], names: Sequence[str]) -> None:
     """Add U-Net and text encoder with `weights`, in fp16, scheduler and index, so that diffusers opens the folder as a
     Stable Diffusion pipeline. `names` are the classes it was trained on. `model` keeps its own weights."""
-    current = {k: v.clone() for k, v in model.state_dict().items()}
-    model.load_state_dict(weights)
-    for module, name in ((model.unet, "unet"), (model.text_encoder, "text_encoder")):
-        with whole_folder(directory / name) as folder:
-            module.half().save_pretrained(folder)
-        module.float()
-    model.load_state_dict(current)
+    with other_weights(model, weights):
+        for module, name in ((model.unet, "unet"), (model.text_encoder, "text_encoder")):
+            with whole_folder(directory / name) as folder:
+                module.half().save_pretrained(folder)
+            module.float()
     with whole_folder(directory / "scheduler") as folder:
         build_scheduler().save_pretrained(folder)
     index = {

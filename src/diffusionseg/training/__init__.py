@@ -1,14 +1,16 @@
 """What every training loop here shares: averaged weights, checkpoints without pickle, rates, metrics, curves."""
 
-from diffusionseg.training.averaging import WeightAverage
+from diffusionseg.training.averaging import WeightAverage, other_weights
 from diffusionseg.training.checkpoint import has_checkpoint, load_averaged, load_checkpoint, save_checkpoint
 from diffusionseg.training.journal import Journal
+from diffusionseg.training.mixed_precision import MixedPrecision
 from diffusionseg.training.order import batch_indices, step_generator
 from diffusionseg.training.schedule import warm_cosine
 from diffusionseg.training.team import Team, is_leader, own_device, team_size
 
 __all__ = [
     "Journal",
+    "MixedPrecision",
     "Team",
     "WeightAverage",
     "batch_indices",
@@ -16,6 +18,7 @@ __all__ = [
     "is_leader",
     "load_averaged",
     "load_checkpoint",
+    "other_weights",
     "own_device",
     "save_checkpoint",
     "step_generator",

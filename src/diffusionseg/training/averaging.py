@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -33,3 +36,14 @@ class WeightAverage:
             else:
                 self.weights[name].copy_(value)
         torch._foreach_lerp_(averaged, current, 1 - decay)
+
+
+@contextmanager
+def other_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within it a module has these weights, such as a `WeightAverage`'s; afterwards its own again."""
+    current = {k: v.clone() for k, v in module.state_dict().items()}
+    module.load_state_dict(weights)
+    try:
+        yield
+    finally:
+        module.load_state_dict(current)
