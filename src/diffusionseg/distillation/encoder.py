@@ -1,7 +1,7 @@
 """A student's encoder before it sees a mask: it learns to tell the classes of captioned photographs apart.
 
-What tells a class apart lies mostly on its object, so that an encoder which knows classes needs fewer pseudo-masks to
-find objects. The names are the captions that the generator is trained with.
+A student that begins so finds objects better after the same steps on pseudo-masks (recipes/mini, "The student"). Names are
+such as captions for a generator are made of.
 """
 
 from __future__ import annotations
