@@ -1,7 +1,7 @@
 """A student's encoder before it sees a mask: it learns to tell the classes of captioned photographs apart.
 
-A student that begins so finds objects better after the same steps on pseudo-masks (recipes/mini, "The student"). Names are
-such as captions for a generator are made of.
+A student that begins so finds objects better after the same steps on pseudo-masks (recipes/mini, "The student"). Names
+are such as captions for a generator are made of.
 """
 
 from __future__ import annotations
