@@ -12,14 +12,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from diffusionseg.distillation import EncoderConfig, StudentNetwork, distill, encoder
-from diffusionseg.distillation.crops import crops
-from diffusionseg.distillation.encoder import describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.distillation import distill
 from diffusionseg.pretraining import Photos, read_photos
+from diffusionseg.recognition import EncoderConfig, describe_photos
 from diffusionseg.status import folder_status
 from diffusionseg.student import Student
-from diffusionseg.training import WeightAverage
 from small_student import SETTINGS
+from stripes import striped, striped_photos
 
 ENCODER = EncoderConfig(steps=60, batch_size=16, learning_rate=1e-2, average_decay=0.9, fewest=5)
 LEARNS = replace(SETTINGS, encoder=ENCODER)
@@ -27,18 +26,9 @@ SHORT = replace(LEARNS, training=replace(SETTINGS.training, steps=25, save_every
 FILES = ("student.onnx", "config.json", "checkpoint.safetensors", "encoder/checkpoint.safetensors")
 
 
-def striped(seed, upright):
-    """(16, 16, 3) of stripes in random colours, upright or lying: no single pixel tells which."""
-    rng = np.random.default_rng(seed)
-    colours = rng.integers(0, 256, (2, 3))
-    image = colours[(np.arange(16) // 2 + seed) % 2][None].repeat(16, 0)
-    return (image if upright else image.transpose(1, 0, 2)).astype(np.uint8)
-
-
 @pytest.fixture(scope="module")
 def captioned():
-    images = np.stack([striped(seed, seed % 2) for seed in range(200)])
-    return Photos(images, np.arange(200) % 2, ("lying", "upright"))
+    return striped_photos()
 
 
 @pytest.fixture(autouse=True)
@@ -100,86 +90,6 @@ def test_a_resumed_run_is_the_same_to_the_bit(pairs, captioned, whole, tmp_path,
     assert encoded == (list(range(21, 61)) if stops_after == 30 else [])
     for name in FILES[:3] if stops_after == 82 else FILES:
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
-
-
-def test_the_weights_do_not_depend_on_how_often_they_are_saved(captioned, whole, tmp_path):
-    often = replace(SHORT, training=replace(SHORT.training, save_every=7))
-    network = new_network()
-    train_encoder(network, captioned, tmp_path, often, torch.device("cpu"))
-    saved = load_file(whole / "encoder" / "checkpoint.safetensors")
-    for name, value in network.state_dict().items():
-        if name.startswith(("stem", "grids")):
-            assert torch.equal(value, saved[f"average.{name}"]), name
-
-
-def test_steps_draw_other_crops_of_other_photographs_and_never_of_those_that_measure(captioned, tmp_path, monkeypatch):
-    seen, seeds = set(), []
-
-    def watched(images, side, config, drawn):
-        seen.update(image.tobytes() for image in images)
-        seeds.append(drawn.initial_seed())
-        return crops(images, side, config, drawn)
-
-    monkeypatch.setattr(encoder, "crops", watched)
-    unlike = replace_images(captioned, captioned.images ^ np.arange(200, dtype=np.uint8)[:, None, None, None])
-    train_encoder(new_network(), unlike, tmp_path, SHORT, torch.device("cpu"))
-    measured = {unlike.images[row].tobytes() for row in encoder._split(200, 0)[1]}
-    assert len(measured) == 5
-    assert seen == {image.tobytes() for image in unlike.images} - measured
-    assert len(set(seeds)) == ENCODER.steps
-
-
-@pytest.mark.parametrize(
-    "changed", [{"encoder": replace(ENCODER, smoothing=0.5)}, {"training": replace(SHORT.training, dtype="bf16")}]
-)
-def test_settings_count_from_the_first_step_on(captioned, whole, tmp_path, changed):
-    one = replace(SHORT, **changed)
-    train_encoder(new_network(), captioned, tmp_path, one, torch.device("cpu"))
-    first, other = (json.loads((f / "metrics.jsonl").read_text().split("\n")[0]) for f in (whole / "encoder", tmp_path))
-    assert first["loss"] != other["loss"]
-
-
-def test_only_weights_decay_and_by_what_is_asked():
-    network = new_network()
-    decaying, still = encoder._groups(network, 0.25)
-    assert (decaying["weight_decay"], still["weight_decay"]) == (0.25, 0.0)
-    assert all(p.ndim > 1 for p in decaying["params"])
-    assert len(decaying["params"]) + len(still["params"]) == len(list(network.parameters()))
-
-
-def test_accuracy_is_that_of_the_averaged_weights_in_evaluation(captioned):
-    class Sign(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.sign = torch.nn.Parameter(torch.tensor(1.0))
-
-        def forward(self, pictures):
-            assert not self.training
-            # Upright stripes change along rows.
-            score = self.sign * (pictures.std(3).mean((1, 2)) - pictures.std(2).mean((1, 2)))
-            return torch.stack([-score, score], 1)
-
-    module = Sign()
-    average = WeightAverage(module, 0.9)
-    with torch.no_grad():
-        module.sign.copy_(-1.0)
-    rows = np.arange(41)
-    assert encoder._accuracy(module, average, captioned, rows, 16, 8, torch.device("cpu")) == 1.0
-    assert module.sign.item() == -1.0
-    average.weights["sign"].fill_(-1.0)
-    assert encoder._accuracy(module, average, captioned, rows, 16, 8, torch.device("cpu")) == 0.0
-
-
-def test_what_is_no_number_is_refused_before_it_reaches_the_weights(captioned, tmp_path, monkeypatch):
-    network = new_network()
-    with torch.no_grad():
-        network.stem[0].weight[0, 0, 0, 0] = float("nan")
-    with pytest.raises(ValueError, match="the loss is nan at step 0 of the encoder; use --autocast fp32"):
-        train_encoder(network, captioned, tmp_path / "loss", SHORT, torch.device("cpu"))
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
-    with pytest.raises(ValueError, match="the gradient is inf at step 0 of the encoder; use --autocast fp32"):
-        train_encoder(new_network(), captioned, tmp_path / "gradient", SHORT, torch.device("cpu"))
-    assert not (tmp_path / "gradient" / "checkpoint.safetensors").exists()
 
 
 def test_a_captioned_student_predicts_and_its_card_tells_of_the_names(whole, pairs):
@@ -258,33 +168,6 @@ def test_the_time_of_the_encoder_does_not_count_for_the_student(pairs, captioned
     assert folder_status(str(tmp_path / "run")).per_minute == pytest.approx(25)
 
 
-def test_rare_classes_are_left_out():
-    images = np.arange(7, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
-    photos = Photos(images, np.array([2, 0, 2, 1, 0, 2, 0]), ("a", "b", "c"), ("x.jpg: broken",))
-    kept = of_frequent_classes(photos, 2)
-    assert kept.names == ("a", "c")
-    assert kept.labels.tolist() == [1, 0, 1, 0, 1, 0]
-    assert kept.images[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6]
-    assert kept.unreadable == photos.unreadable
-    with pytest.raises(ValueError, match="--captioned: 0 of 3 classes have 4 photographs or more; two are needed"):
-        of_frequent_classes(photos, 4)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"steps": 0}, "encoder steps must be at least 1, got 0"),
-        ({"batch_size": 1}, "encoder batch_size must be at least 2"),
-        ({"learning_rate": float("nan")}, "encoder learning_rate must be positive"),
-        ({"smoothing": 1.0}, "smoothing must be in"),
-        ({"area": (0.5, 0.2)}, "encoder area must be 0 < low <= high <= 1"),
-    ],
-)
-def test_wrong_settings_are_named(changed, message):
-    with pytest.raises(ValueError, match=message):
-        EncoderConfig(**changed)
-
-
 def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     for number in range(40):
         place = tmp_path / "photos" / ("upright" if number % 2 else "lying")
@@ -316,11 +199,6 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     none = cli(f"distill {stored} --captioned none --out t", cwd=tmp_path)
     assert none.returncode == 2
     assert "no image" in none.stderr or "no readable photograph in none" in none.stderr
-
-
-def new_network():
-    torch.manual_seed(0)
-    return StudentNetwork(SHORT.network)
 
 
 def replace_images(photos, images):

@@ -20,6 +20,7 @@ import torch
 from diffusionseg.attentioncut import AttentionCutConfig, ColourCutConfig
 from diffusionseg.pretraining import GeneratorConfig, JudgeConfig, PretrainConfig, samples
 from diffusionseg.pretraining import pretrain, read_judged_photos, read_photos
+from diffusionseg.recognition import EncoderConfig
 samples.STEPS = 2
 source, annotated, out = map(Path, sys.argv[1:])
 photos, large = read_photos([source], 32), read_photos([source], 48)

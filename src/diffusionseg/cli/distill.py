@@ -58,9 +58,10 @@ def distill(
     with console.errors_named(), run_log(log) as journal:
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
-        from diffusionseg.distillation import DistillConfig, EncoderConfig, averaging_views, refuse_two_beginnings
+        from diffusionseg.distillation import DistillConfig, averaging_views, refuse_two_beginnings
         from diffusionseg.distillation import distill as make_student
         from diffusionseg.prediction.weights_folder import predict_settings
+        from diffusionseg.recognition import EncoderConfig
 
         given = DistillConfig(side=side, encoder=EncoderConfig(steps=encoder_steps))
         training = replace(

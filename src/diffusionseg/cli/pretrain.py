@@ -34,6 +34,18 @@ def pretrain(
             help="Model folder of an earlier run, or mini, whose weights this one continues.", metavar="MODEL"
         ),
     ] = None,
+    captioned: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Photographs of any classes: an encoder learns their class names first, and the U-Net's features then "
+            "learn to predict the encoder's, which makes decoders better. Folders or Parquet files; repeatable.",
+            metavar="PHOTOS",
+        ),
+    ] = None,
+    encoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the encoder with --captioned.")] = 10_000,
+    alignment: Annotated[
+        float, typer.Option(help="Weight of predicting the encoder's features beside the denoising.")
+    ] = 1.0,
     judge: Annotated[
         Path | None,
         typer.Option(
@@ -101,8 +113,10 @@ def pretrain(
             pretrain,
             read_class_file,
             read_judged_photos,
+            read_photos,
             read_photos_of_sizes,
         )
+        from diffusionseg.recognition import EncoderConfig
 
         where = resolve_device(device)
         settings = PretrainConfig(
@@ -114,6 +128,8 @@ def pretrain(
             batch_size=batch_size,
             learning_rate=learning_rate,
             timestep_shift=timestep_shift,
+            alignment=alignment,
+            encoder=EncoderConfig(steps=encoder_steps),
             autoencoder_steps=autoencoder_steps,
             save_every=save_every,
             seed=seed,
@@ -128,6 +144,12 @@ def pretrain(
         console.note(f"{len(photos)} training squares of {len(photos.names)} classes")
         for size, some in zip(settings.larger_sizes, larger, strict=True):
             console.note(f"{len(some)} of them also as {size}x{size} pixels")
+        named = read_photos(captioned, image_size) if captioned else None
+        if named is not None:
+            for line in named.unreadable:
+                console.note(f"left out: {line}")
+                journal.write("failure", reason=line)
+            console.note(f"{len(named)} captioned photographs of {len(named.names)} classes")
         judged = None if judge is None else read_judged_photos(judge, photos)
         if judged is not None:
             for name in judged.trained_on:
@@ -159,13 +181,14 @@ def pretrain(
                 compiled=compiled,
                 larger=larger,
                 start_from=mini.model_path() if start_from == Path(mini.NAME) else start_from,
+                captioned=named,
                 judged=judged,
                 report=report,
             )
         journal.summary = {"model": str(folder), "squares": len(photos), **numbers}
     console.note(f"generator written to {folder}")
+    unreadable = [*photos.unreadable, *(named.unreadable if named else ())]
     if json:
-        unreadable = list(photos.unreadable)
         console.result({"model": str(folder), "squares": len(photos), "unreadable": unreadable, "judge": numbers})
-    if photos.unreadable:
+    if unreadable:
         raise typer.Exit(1)

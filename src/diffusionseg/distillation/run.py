@@ -12,18 +12,18 @@ import torch
 
 from diffusionseg.data import atomic_write, json_bytes
 from diffusionseg.distillation.config import DistillConfig
-from diffusionseg.distillation.encoder import describe_photos, of_frequent_classes, train_encoder
 from diffusionseg.distillation.network import StudentNetwork
 from diffusionseg.exploitation.batches import Batch
 from diffusionseg.exploitation.features import as_tensor
-from diffusionseg.exploitation.identity import ENCODER, check_same_run, describe_pairs, remove_run
-from diffusionseg.exploitation.loop import Report, train_module
+from diffusionseg.exploitation.identity import check_same_run, describe_pairs, remove_run
+from diffusionseg.exploitation.loop import train_module
 from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
 from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
+from diffusionseg.recognition import FOLDER, describe_photos, of_frequent_classes, train_encoder
 from diffusionseg.student.hub import student_card
-from diffusionseg.training import Team, has_checkpoint, load_averaged, team_size
+from diffusionseg.training import Report, Team, has_checkpoint, load_averaged, team_size
 
 if TYPE_CHECKING:
     from diffusionseg.pretraining import Photos
@@ -90,7 +90,18 @@ def distill(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if captioned is not None and not has_checkpoint(out):
-            train_encoder(network, captioned, out / ENCODER, config, device, report_encoder)
+            train_encoder(
+                network,
+                captioned,
+                out / FOLDER,
+                config.encoder,
+                side=config.side // 2,
+                seed=settings.seed,
+                dtype=settings.dtype,
+                save_every=settings.save_every,
+                device=device,
+                report=report_encoder,
+            )
         train_module(
             network,
             _PictureBatches(views, training, held_out, config, device),

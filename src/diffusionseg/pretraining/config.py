@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from diffusionseg.pretraining.autoencoder import PATCH
 from diffusionseg.pretraining.generator import GeneratorConfig
+from diffusionseg.recognition import EncoderConfig
 from diffusionseg.training import warm_cosine
 
 
@@ -40,6 +42,15 @@ class PretrainConfig:
     """Share of empty captions."""
     timestep_shift: float = 1.0
     """How much training favours timesteps of high noise, 1 (not at all) to 20; with 3 half of them lie above 750."""
+    alignment: float = 1.0
+    """Weight, above 0, of the alignment with an encoder (1 − cosine) beside the error of v, where there are captioned
+    photographs."""
+    aligned_batch_size: int = 64
+    """Crops of captioned photographs in a step, at least 1."""
+    aligned_below: int = 250
+    """Features are aligned at timesteps below this one, 1 to 1,000; decoders read them at little noise."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """How the encoder learns class names before the generator is trained, where there are captioned photographs."""
     autoencoder_steps: int = 2500
     """Optimiser steps of the autoencoder (batches of 24)."""
     save_every: int = 500
@@ -68,7 +79,11 @@ class PretrainConfig:
             raise ValueError(f"--balance must be 0 to 1, got {self.balance}")
         if not 1 <= self.timestep_shift <= 20:
             raise ValueError(f"--timestep-shift must be 1 to 20, got {self.timestep_shift}")
-        for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):
+        if not 0 < self.alignment < math.inf:
+            raise ValueError(f"--alignment must be above 0 and finite, got {self.alignment}")
+        if not 1 <= self.aligned_below <= 1000:
+            raise ValueError(f"aligned_below must be 1 to 1000, got {self.aligned_below}")
+        for name in ("steps", "batch_size", "aligned_batch_size", "autoencoder_steps", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
 

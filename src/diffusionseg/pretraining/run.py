@@ -1,4 +1,5 @@
-"""Pretrain a small generator: autoencoder, tokenizer, then U-Net with text encoder. Resumes from its own files."""
+"""Pretrain a small generator: autoencoder, tokenizer, perhaps an encoder that learns class names, then U-Net with text
+encoder. Resumes from its own files."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
+from diffusionseg.backbone import computes_bfloat16
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
+from diffusionseg.pretraining.alignment import Aligner
 from diffusionseg.pretraining.autoencoder import (
     PatchComponents,
     autoencoder_optimizer,
@@ -47,6 +50,7 @@ from diffusionseg.pretraining.saving import (
     save_generator,
     whole_folder,
 )
+from diffusionseg.recognition import FOLDER, Encoder, EncoderShape, describe_photos, of_frequent_classes, train_encoder
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -59,8 +63,8 @@ SKIPPED = 10
 """Steps whose gradient is no number, after which a run gives up."""
 
 Report = Callable[[str, int, int, dict[str, float]], None]
-"""Called as report(stage, done, all, values): stages `autoencoder` and `generator` after steps, `judging` after
-photographs, and `judge` with the numbers of the checkpoint after so many steps."""
+"""Called as report(stage, done, all, values): stages `autoencoder`, `encoder` and `generator` after steps, `judging`
+after photographs, and `judge` with the numbers of the checkpoint after so many steps."""
 
 
 def pretrain(
@@ -74,6 +78,7 @@ def pretrain(
     compiled: bool = True,
     larger: Sequence[Photos] = (),
     start_from: Path | None = None,
+    captioned: Photos | None = None,
     judged: JudgedPhotos | None = None,
     report: Report = lambda *_: None,
 ) -> Path:
@@ -82,9 +87,11 @@ def pretrain(
     `vocabulary` holds the class names whose words become tokens. `larger` are photographs of the configuration's
     `larger_sizes`, one set for each. On a GPU the U-Net is compiled, for a minute or two before the first step of each
     size, unless not `compiled`. `start_from` is a finished model folder whose autoencoder, tokenizer, text encoder and
-    U-Net the run continues. `judged` are annotated photographs that measure every checkpoint (see `judge`); they change
-    nothing that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples
-    at every checkpoint, and the checkpoint, from which an interrupted run resumes bit for bit on the same machine.
+    U-Net the run continues. An encoder learns the classes of `captioned` photographs, of `image_size` and any classes,
+    and the U-Net's features are aligned with it (see `alignment`). `judged` are annotated photographs that measure
+    every checkpoint (see `judge`); they change nothing that is trained, and a run may go on with or without them. OUT
+    also gets metrics.jsonl, curves.png, samples at every checkpoint, encoder/ with the training of the encoder, and the
+    checkpoint, from which an interrupted run resumes bit for bit on the same machine.
     Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in `SKIPPED`
     steps, and when the generator's size or tokenizer does not allow judging.
     """
@@ -93,7 +100,9 @@ def pretrain(
     out.mkdir(parents=True, exist_ok=True)
     if tuple(some.images.shape[1] for some in larger) != config.larger_sizes:
         raise ValueError(f"larger must hold one set of photographs for each of larger_sizes {config.larger_sizes}")
-    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from)
+    if captioned is not None:
+        captioned = of_frequent_classes(captioned, config.encoder.fewest)
+    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, captioned)
     model_dir = out / "model"
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
     if judged is not None:
@@ -105,6 +114,12 @@ def pretrain(
     if start_from is not None:
         load_generator(model, start_from)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    components = PatchComponents(components.basis.to(device), components.mean.to(device))
+    aligner = None
+    if captioned is not None:
+        encoder = _encoder(captioned, out / FOLDER, config, device, report)
+        empty = tokenizer([""], padding="max_length", truncation=True, return_tensors="pt").input_ids
+        aligner = Aligner(model, encoder, captioned, components, empty, config, device)
     average = WeightAverage(model, config.average_decay)
 
     def draw(step: int) -> None:
@@ -127,11 +142,12 @@ def pretrain(
             journal.write(step, **values)
             report("judge", step, config.steps, values)
         names = dict.fromkeys(name for record in journal.records() for name in record)
-        journal.plot({"loss": ["loss"], "learning rate": ["lr"], **judge_panels(names)})
+        aligned = {"1 − cosine with the encoder": ["alignment"]} if "alignment" in names else {}
+        journal.plot({"loss": ["loss"], **aligned, "learning rate": ["lr"], **judge_panels(names)})
         draw(step)
 
     batches = Batches(photos, larger, general, tokenizer, config)
-    _train_generator(model, average, batches, components, out, config, device, compiled, report, look)
+    _train_generator(model, average, batches, components, aligner, out, config, device, compiled, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
@@ -143,6 +159,7 @@ def _check_same_run(
     vocabulary: Sequence[str],
     general: Mapping[str, str],
     start_from: Path | None,
+    captioned: Photos | None,
 ) -> None:
     digest = hashlib.sha256()
     for some in sets:
@@ -156,6 +173,7 @@ def _check_same_run(
         "vocabulary": sorted(vocabulary),
         "general": dict(general),
         "start_from": None if start_from is None else str(start_from.resolve()),
+        "captioned": None if captioned is None else describe_photos(captioned),
     }
     wanted = json.loads(json.dumps(wanted))
     path = out / "pretrain.json"
@@ -202,6 +220,27 @@ def _autoencoder(
     return load_autoencoder(directory)
 
 
+def _encoder(photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report) -> Encoder:
+    """An encoder that has learnt the classes of the photographs, or goes on learning them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        encoder = Encoder(EncoderShape())
+    encoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train_encoder(
+        encoder,
+        photos,
+        place,
+        config.encoder,
+        side=config.image_size,
+        seed=config.seed,
+        dtype="bf16" if computes_bfloat16(device) else "fp32",
+        save_every=config.save_every,
+        device=device,
+        report=lambda done, total, values: report("encoder", done, total, values),
+    )
+    return encoder
+
+
 def _train_autoencoder(
     photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
 ) -> tuple[AutoencoderKL, PatchComponents]:
@@ -232,6 +271,7 @@ def _train_generator(
     average: WeightAverage,
     batches: Batches,
     components: PatchComponents,
+    aligner: Aligner | None,
     out: Path,
     config: PretrainConfig,
     device: torch.device,
@@ -252,7 +292,6 @@ def _train_generator(
         # What a killed run left undone at its last checkpoint.
         look(first, journal)
     alphas = build_scheduler().alphas_cumprod.to(device)
-    components = PatchComponents(components.basis.to(device), components.mean.to(device))
     if on_gpu:
         prepare_for_gpu(model, compiled)
     model.train()
@@ -271,10 +310,12 @@ def _train_generator(
         )
         drawn = step_generator(config.seed, step, device)
         loss, _, _ = velocity_loss(model, latents, tokens, captions, alphas, drawn, config.timestep_shift)
+        aligned = None if aligner is None else aligner.loss(step)
+        total = loss if aligned is None else loss + config.alignment * aligned
         seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         scaler.step(optimizer)
@@ -282,12 +323,15 @@ def _train_generator(
         average.update(model)
         if told and scaler.get_scale() <= 0.5**SKIPPED:
             raise ValueError(
-                f"the gradient was no number in {SKIPPED} steps or more until step {step}, the loss is {loss.item()}; "
+                f"the gradient was no number in {SKIPPED} steps or more until step {step}, the loss is {total.item()}; "
                 f"{out} keeps the last checkpoint, start again in another --out with a lower --learning-rate"
             )
         if told:
             speed = seen / (time.monotonic() - started)
-            numbers = {"loss": loss.item(), "grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
+            numbers = {"loss": loss.item()}
+            if aligned is not None:
+                numbers["alignment"] = aligned.item()
+            numbers |= {"grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
             values = {name: value for name, value in numbers.items() if math.isfinite(value)}
             journal.write(step, **values)
             report("generator", step + 1, config.steps, values)

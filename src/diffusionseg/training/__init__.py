@@ -2,7 +2,7 @@
 
 from diffusionseg.training.averaging import WeightAverage, other_weights
 from diffusionseg.training.checkpoint import has_checkpoint, load_averaged, load_checkpoint, save_checkpoint
-from diffusionseg.training.journal import Journal
+from diffusionseg.training.journal import Journal, Report
 from diffusionseg.training.mixed_precision import MixedPrecision
 from diffusionseg.training.order import batch_indices, step_generator
 from diffusionseg.training.schedule import warm_cosine
@@ -11,6 +11,7 @@ from diffusionseg.training.team import Team, is_leader, own_device, team_size
 __all__ = [
     "Journal",
     "MixedPrecision",
+    "Report",
     "Team",
     "WeightAverage",
     "batch_indices",

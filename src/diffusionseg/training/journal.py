@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from diffusionseg.data import append_json_line, atomic_write, whole_file
+
+Report = Callable[[int, int, dict[str, float]], None]
+"""Called as report(done steps, all steps, values)."""
 
 
 class Journal:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from diffusionseg.distillation.config import EncoderConfig
+from diffusionseg.recognition.config import EncoderConfig
 
 
 def crops(images: NDArray[np.uint8], side: int, config: EncoderConfig, drawn: torch.Generator) -> Tensor:

@@ -1,7 +1,8 @@
-"""A student's encoder before it sees a mask: it learns to tell the classes of captioned photographs apart.
+"""An encoder learns to tell the classes of captioned photographs apart.
 
-A student that begins so finds objects better after the same steps on pseudo-masks (recipes/mini, "The student"). Names
-are such as captions for a generator are made of.
+A student that begins with such an encoder finds objects better after the same steps on pseudo-masks, and so does a
+decoder on a generator whose features are aligned with one (recipes/mini). Names are such as a generator's captions are
+made of.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffusionseg.distillation.config import DistillConfig
-from diffusionseg.distillation.crops import crops
-from diffusionseg.distillation.network import StudentNetwork
-from diffusionseg.exploitation.loop import Report
 from diffusionseg.prediction.settings import to_json
+from diffusionseg.recognition.config import EncoderConfig
+from diffusionseg.recognition.crops import crops
+from diffusionseg.recognition.encoder import Encoder
 from diffusionseg.training import (
     Journal,
     MixedPrecision,
+    Report,
     WeightAverage,
     batch_indices,
     load_checkpoint,
@@ -38,11 +39,13 @@ from diffusionseg.training import (
 if TYPE_CHECKING:
     from diffusionseg.pretraining import Photos
 
+FOLDER = "encoder"
+"""Folder of a run that holds the training of its encoder."""
 HELD_OUT = 0.025
 """Share of the photographs, at least one, that measure instead."""
 GRADIENT_NORM = 5.0
 """Norm that gradients are shortened to."""
-REMEDY = "use --autocast fp32 or another --seed, or --overwrite to begin anew"
+REMEDY = "begin anew with another --seed, or a student's with --autocast fp32"
 
 
 def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
@@ -67,55 +70,58 @@ def describe_photos(photos: Photos) -> dict[str, Any]:
 
 
 def train_encoder(
-    network: StudentNetwork,
+    encoder: Encoder,
     photos: Photos,
     out: Path,
-    config: DistillConfig,
+    config: EncoderConfig,
+    *,
+    side: int,
+    seed: int,
+    dtype: str,
+    save_every: int,
     device: torch.device,
     report: Report = lambda *_: None,
 ) -> None:
-    """Train the encoder of `network` in place, going on from the checkpoint in `out` where there is one.
+    """Train `encoder` in place on crops of `side` pixels, going on from the checkpoint in `out` where there is one.
 
     `out` gets metrics.jsonl with the share of held-out photographs (0…1) that are named rightly, curves.png and the
-    checkpoint. What a step draws depends on seed and step alone. Raises ValueError for `out` holding the encoder of
-    another run, and when the loss or the gradient is no number.
+    checkpoint. What a step draws depends on `seed` and step alone; `dtype` is auto, fp32, bf16 or fp16. Raises
+    ValueError for `out` holding the encoder of another run, and when the loss or the gradient is no number.
     """
-    settings, seed = config.encoder, config.training.seed
-    identity = {"captioned": describe_photos(photos), "encoder": to_json(settings), "seed": seed, "side": config.side}
-    learner = _Namer(network, len(photos.names), seed).to(device)
-    optimizer = torch.optim.AdamW(_groups(learner, settings.weight_decay), settings.learning_rate)
-    average = WeightAverage(learner, settings.average_decay)
+    identity = {"captioned": describe_photos(photos), "encoder": to_json(config), "seed": seed, "side": side}
+    learner = _Namer(encoder, len(photos.names), seed).to(device)
+    optimizer = torch.optim.AdamW(_groups(learner, config.weight_decay), config.learning_rate)
+    average = WeightAverage(learner, config.average_decay)
     resumed = load_checkpoint(out, learner, average, optimizer)
     first, state = resumed or (0, {})
     if resumed and state.get("run") != identity:
         raise ValueError(f"{out}: holds the encoder of another run; use another --out or --overwrite")
-    precision = MixedPrecision(config.training.dtype, device)
+    precision = MixedPrecision(dtype, device)
     precision.restore(state.get("scaler"))
     training, held_out = _split(len(photos), seed)
-    side = config.side // 2
     journal = Journal(out, first)
-    for step in range(first, settings.steps):
+    for step in range(first, config.steps):
         learner.train()
-        rate = settings.learning_rate * warm_cosine(step, settings.steps, max(1, settings.steps // 20))
+        rate = config.learning_rate * warm_cosine(step, config.steps, max(1, config.steps // 20))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        rows = training[batch_indices(len(training), settings.batch_size, seed, step)]
-        pictures = crops(photos.images[rows], side, settings, step_generator(seed, step)).to(device)
+        rows = training[batch_indices(len(training), config.batch_size, seed, step)]
+        pictures = crops(photos.images[rows], side, config, step_generator(seed, step)).to(device)
         labels = torch.from_numpy(photos.labels[rows]).to(device)
         with precision.autocast():
             logits = learner(pictures)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=settings.smoothing)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=config.smoothing)
         if not math.isfinite(loss.item()):
             raise ValueError(f"the loss is {loss.item()} at step {step} of the encoder; {REMEDY}")
         precision.step(loss, learner, optimizer, GRADIENT_NORM, f"at step {step} of the encoder; {REMEDY}")
         average.update(learner)
         values = {"loss": loss.item(), "learning_rate": rate}
         done = step + 1
-        saves = done % config.training.save_every == 0 or done == settings.steps
+        saves = done % save_every == 0 or done == config.steps
         if saves:
-            values["accuracy"] = _accuracy(learner, average, photos, held_out, side, settings.batch_size, device)
+            values["accuracy"] = _accuracy(learner, average, photos, held_out, side, config.batch_size, device)
         journal.write(step, **values)
-        report(done, settings.steps, values)
+        report(done, config.steps, values)
         if saves:
             state = {"run": identity, "scaler": precision.state()}
             save_checkpoint(out, done, learner, average, optimizer, state)
@@ -124,16 +130,16 @@ def train_encoder(
 
 
 class _Namer(nn.Module):
-    """Pictures (B, 3, S, S) in 0…1 to logits (B, classes), by the encoder of a student."""
+    """Pictures (B, 3, S, S) in 0…1 to logits (B, classes)."""
 
-    def __init__(self, network: StudentNetwork, classes: int, seed: int) -> None:
+    def __init__(self, encoder: Encoder, classes: int, seed: int) -> None:
         super().__init__()
-        # Not the whole network: what comes after the encoder would be averaged and saved as well.
-        self.stem, self.grids = network.stem, network.grids
-        self._encode = network.encode
+        # Not the encoder as it is: a student's holds more, which would be averaged and saved as well.
+        self.stem, self.grids = encoder.stem, encoder.grids
+        self._encode = encoder.encode
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.head = nn.Linear(network.config.widths[-1], classes)
+            self.head = nn.Linear(encoder.shape.widths[-1], classes)
 
     def forward(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.head(self._encode(pictures)[-1].mean((2, 3)))

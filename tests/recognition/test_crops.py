@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from diffusionseg.distillation import EncoderConfig
-from diffusionseg.distillation.crops import crops
+from diffusionseg.recognition import EncoderConfig, crops
 
 
 def drawn(image, seed=3, count=256, **changed):
