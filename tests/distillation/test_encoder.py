@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from diffusionseg.distillation import distill
+from diffusionseg.distillation import distill, run
 from diffusionseg.pretraining import Photos, read_photos
 from diffusionseg.recognition import EncoderConfig, describe_photos
 from diffusionseg.status import folder_status
@@ -144,8 +144,24 @@ def test_a_run_that_begins_anew_trains_its_encoder_anew(pairs, captioned, tmp_pa
 def test_the_encoder_of_another_run_is_refused(pairs, captioned, whole, tmp_path):
     shutil.copytree(whole / "encoder", tmp_path / "encoder")
     others = replace_images(captioned, captioned.images[:, ::-1])
-    with pytest.raises(ValueError, match="encoder: holds the encoder of another run; use another --out or --overwrite"):
+    with pytest.raises(ValueError, match="encoder: holds the encoder of another run; use another --out"):
         distill(pairs, tmp_path, config=SHORT, captioned=others)
+
+
+def test_the_encoder_is_trained_as_the_student_will_be(pairs, captioned, tmp_path, monkeypatch):
+    given = []
+
+    def training(network, photos, out, config, **named):
+        given.append((config, named))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train_encoder", training)
+    training_config = replace(SHORT.training, seed=3, dtype="bf16", save_every=7)
+    with pytest.raises(KeyboardInterrupt):
+        distill(pairs, tmp_path, config=replace(SHORT, training=training_config), captioned=captioned)
+    config, named = given[0]
+    assert config == ENCODER
+    assert (named["side"], named["seed"], named["dtype"], named["save_every"]) == (16, 3, "bf16", 7)
 
 
 def test_status_tells_of_the_encoder_first(pairs, captioned, tmp_path):
@@ -191,6 +207,9 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     assert "encoder" in stages
     assert '"failure"' in (tmp_path / "log.jsonl").read_text()
     assert (tmp_path / "s" / "encoder" / "checkpoint.safetensors").exists()
+    useless = cli(f"distill {stored} --encoder-steps 2 --out t", cwd=tmp_path)
+    assert useless.returncode == 2
+    assert "how long to learn from --captioned" in useless.stderr
     both = cli(f"{command} --start-from s", cwd=tmp_path)
     assert both.returncode == 2
     assert "--captioned trains an encoder afresh" in both.stderr

@@ -23,13 +23,7 @@ from stripes import striped_photos
 SETTINGS = EncoderConfig(steps=60, batch_size=16, learning_rate=1e-2, average_decay=0.9, fewest=5)
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +59,10 @@ def test_the_weights_do_not_depend_on_how_often_they_are_saved(captioned, whole,
 
 def test_a_finished_run_gives_its_encoder_again(captioned, whole):
     told = []
+    before = (whole[1] / "metrics.jsonl").stat().st_mtime_ns
     again = learnt(captioned, whole[1], report=lambda *values: told.append(values))
     assert not told
+    assert (whole[1] / "metrics.jsonl").stat().st_mtime_ns == before
     for name, value in again.state_dict().items():
         assert torch.equal(value, whole[0].state_dict()[name]), name
 
@@ -130,7 +126,7 @@ def test_what_is_no_number_is_refused_before_it_reaches_the_weights(captioned, t
     encoder = new_encoder()
     with torch.no_grad():
         encoder.stem[0].weight[0, 0, 0, 0] = float("nan")
-    with pytest.raises(ValueError, match="the loss is nan at step 0 of the encoder; begin anew with another --seed"):
+    with pytest.raises(ValueError, match="the loss is nan at step 0 of the encoder; begin anew in another --out"):
         learnt(captioned, tmp_path / "loss", encoder=encoder)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
     with pytest.raises(ValueError, match="the gradient is inf at step 0 of the encoder; begin anew"):

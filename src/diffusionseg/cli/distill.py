@@ -36,7 +36,9 @@ def distill(
             metavar="PHOTOS",
         ),
     ] = None,
-    encoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the encoder with --captioned.")] = 10_000,
+    encoder_steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Folder of an earlier distill, whose weights this one begins with.", metavar="RUN"),
@@ -56,6 +58,8 @@ def distill(
     """Train a small network on pairs, to predict in real time without generator or torch (`predict --weights OUT`)."""
     asked = dict(locals())
     with console.errors_named(), run_log(log) as journal:
+        if encoder_steps is not None and not captioned:
+            raise ValueError("--encoder-steps says how long to learn from --captioned; give that too")
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
         from diffusionseg.distillation import DistillConfig, averaging_views, refuse_two_beginnings
@@ -63,7 +67,8 @@ def distill(
         from diffusionseg.prediction.weights_folder import predict_settings
         from diffusionseg.recognition import EncoderConfig
 
-        given = DistillConfig(side=side, encoder=EncoderConfig(steps=encoder_steps))
+        encoder = EncoderConfig() if encoder_steps is None else EncoderConfig(steps=encoder_steps)
+        given = DistillConfig(side=side, encoder=encoder)
         training = replace(
             given.training,
             steps=steps,

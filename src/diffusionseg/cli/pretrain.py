@@ -38,14 +38,20 @@ def pretrain(
         list[Path] | None,
         typer.Option(
             help="Photographs of any classes: an encoder learns their class names first, and the U-Net's features then "
-            "learn to predict the encoder's, which makes decoders better. Folders or Parquet files; repeatable.",
+            "learn to predict the encoder's, which makes decoders better. Folders or Parquet files as the sources; "
+            "two classes need 20 photographs; repeatable.",
             metavar="PHOTOS",
         ),
     ] = None,
-    encoder_steps: Annotated[int, typer.Option(help="Optimiser steps of the encoder with --captioned.")] = 10_000,
+    encoder_steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
+    ] = None,
     alignment: Annotated[
-        float, typer.Option(help="Weight of predicting the encoder's features beside the denoising.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            help="Weight, with --captioned, of predicting the encoder's features beside denoising; default 1."
+        ),
+    ] = None,
     judge: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +110,8 @@ def pretrain(
             raise ValueError(
                 f"--resume: {out} holds no run (no pretrain.json); check --out, or begin one without --resume"
             )
+        if not captioned and (encoder_steps, alignment) != (None, None):
+            raise ValueError("--encoder-steps and --alignment say how to learn from --captioned; give that too")
         from diffusionseg import mini
         from diffusionseg.backbone import resolve_device
         from diffusionseg.pretraining import (
@@ -128,8 +136,8 @@ def pretrain(
             batch_size=batch_size,
             learning_rate=learning_rate,
             timestep_shift=timestep_shift,
-            alignment=alignment,
-            encoder=EncoderConfig(steps=encoder_steps),
+            alignment=1.0 if alignment is None else alignment,
+            encoder=EncoderConfig() if encoder_steps is None else EncoderConfig(steps=encoder_steps),
             autoencoder_steps=autoencoder_steps,
             save_every=save_every,
             seed=seed,
@@ -150,7 +158,7 @@ def pretrain(
                 console.note(f"left out: {line}")
                 journal.write("failure", reason=line)
             console.note(f"{len(named)} captioned photographs of {len(named.names)} classes")
-        judged = None if judge is None else read_judged_photos(judge, photos)
+        judged = None if judge is None else read_judged_photos(judge, photos, captioned=named)
         if judged is not None:
             for name in judged.trained_on:
                 console.note(f"not judged by {name}: it is trained on")
@@ -187,8 +195,10 @@ def pretrain(
             )
         journal.summary = {"model": str(folder), "squares": len(photos), **numbers}
     console.note(f"generator written to {folder}")
-    unreadable = [*photos.unreadable, *(named.unreadable if named else ())]
+    unreadable = list(dict.fromkeys([*photos.unreadable, *(named.unreadable if named else ())]))
     if json:
-        console.result({"model": str(folder), "squares": len(photos), "unreadable": unreadable, "judge": numbers})
+        told = {} if named is None else {"captioned": len(named), "classes": len(named.names)}
+        result = {"model": str(folder), "squares": len(photos), **told}
+        console.result({**result, "unreadable": unreadable, "judge": numbers})
     if unreadable:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """Features of a generator learn to predict what an encoder that knows class names finds (after REPA, Yu et al. 2024).
 
 A small generator's features know little of what is in a picture, and captions alone teach it slowly. An encoder learns
-the names many times faster; aligned with it, the generator's features find objects better (recipes/mini).
+the names many times faster; aligned with it, the generator's features find objects better (recipes/mini, "Generator").
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ EXAMPLES = 512
 
 class Alignment(nn.Module):
     """From the U-Net's features at its coarsest grid (middle block) and at the next (first up block) to the two
-    coarsest grids of an encoder, which reads pictures of twice their side so that the grids are as large."""
+    coarsest grids of an encoder, which reads pictures of twice their side: with a U-Net of three resolutions the grids
+    are then as large, with others the encoder's are averaged or repeated to the U-Net's."""
 
     def __init__(self, unet: UNet2DConditionModel, encoder: Encoder) -> None:
         super().__init__()
@@ -46,14 +47,17 @@ class Alignment(nn.Module):
     @torch.no_grad()
     def standardise(self, encoder: Encoder, pictures: Tensor) -> None:
         """Take means and deviations of the encoder's channels from pictures (B, 3, S, S) in 0…1."""
-        for name, found in zip(("mid", "up"), _found(encoder, pictures), strict=True):
+        # In parts, since the encoder's first grids are large.
+        parts = [_found(encoder, some) for some in pictures.split(32)]
+        for name, of_parts in zip(("mid", "up"), zip(*parts, strict=True), strict=True):
+            found = torch.cat(of_parts)
             deviation, mean = torch.std_mean(found, (0, 2, 3), keepdim=True)
             getattr(self, f"{name}_mean").copy_(mean)
             getattr(self, f"{name}_deviation").copy_(deviation.clamp(min=1e-4))
 
     def forward(self, mid: Tensor, up: Tensor, encoder: Encoder, pictures: Tensor) -> Tensor:
-        """Mean over both grids of 1 − cosine, 0…2, of features (B, C, h, w) and (B, C, 2h, 2w) of pictures
-        (B, 3, S, S) in 0…1."""
+        """Mean over both grids of 1 − cosine, 0…2, for features (B, C, h, w) of the middle block and (B, C, H, W) of
+        the first up block of pictures (B, 3, S, S) in 0…1."""
         losses = []
         for name, feature, found in zip(("mid", "up"), (mid, up), _found(encoder, pictures), strict=True):
             wanted = (found - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_deviation")

@@ -83,7 +83,9 @@ class PretrainConfig:
             raise ValueError(f"--alignment must be above 0 and finite, got {self.alignment}")
         if not 1 <= self.aligned_below <= 1000:
             raise ValueError(f"aligned_below must be 1 to 1000, got {self.aligned_below}")
-        for name in ("steps", "batch_size", "aligned_batch_size", "autoencoder_steps", "save_every"):
+        if self.aligned_batch_size < 1:
+            raise ValueError(f"aligned_batch_size must be at least 1, got {self.aligned_batch_size}")
+        for name in ("steps", "batch_size", "autoencoder_steps", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
 

@@ -43,11 +43,13 @@ class JudgedPhotos:
         return len(self.images)
 
 
-def read_judged_photos(directory: Path, photos: Photos, config: JudgeConfig | None = None) -> JudgedPhotos:
+def read_judged_photos(
+    directory: Path, photos: Photos, config: JudgeConfig | None = None, *, captioned: Photos | None = None
+) -> JudgedPhotos:
     """Read up to `limit` photographs of `directory`, evenly spread over its boxes.jsonl, of classes that `photos` has.
 
     The photographs lie in `directory`/images or in `directory`. The class of one is that of its largest object whose
-    class is trained on. Those that `photos` holds too, at the size of training, are left out and named.
+    class is trained on. Those that `photos` or `captioned` hold too, at the size of training, are left out and named.
 
     Raises ValueError for a folder without boxes.jsonl, without such a class, or with nothing else than photographs that
     are trained on; LayoutError and ImageError, naming the line or file, for what cannot be read.
@@ -65,7 +67,8 @@ def read_judged_photos(directory: Path, photos: Photos, config: JudgeConfig | No
     count = min(config.limit, len(usable))
     folder = directory / "images" if (directory / "images").is_dir() else directory
     size = photos.images.shape[1]
-    trained = {hashlib.sha256(image.tobytes()).digest() for image in photos.images}
+    sets = [photos] if captioned is None else [photos, captioned]
+    trained = {hashlib.sha256(image.tobytes()).digest() for some in sets for image in some.images}
     images, centres, names, boxes, left_out = [], [], [], [], []
     for one in (usable[i * len(usable) // count] for i in range(count)):
         image = _read(one, folder, path)

@@ -175,6 +175,10 @@ def _check_same_run(
         "start_from": None if start_from is None else str(start_from.resolve()),
         "captioned": None if captioned is None else describe_photos(captioned),
     }
+    if captioned is None:
+        # No weight depends on them.
+        for name in ("alignment", "aligned_batch_size", "aligned_below", "encoder"):
+            del wanted[name]
     wanted = json.loads(json.dumps(wanted))
     path = out / "pretrain.json"
     if path.exists():

@@ -14,7 +14,7 @@ MEAN, SCALE = 0.45, 4.0
 
 @dataclass(frozen=True)
 class EncoderShape:
-    """Shape of an encoder; the defaults have 4.2 million parameters."""
+    """Shape of an encoder; the defaults have 4.4 million parameters."""
 
     widths: tuple[int, ...] = (24, 48, 96, 192, 288)
     """Channels of the grids: the first has half the picture's side, each further one half of that; each at least 8."""

@@ -1,8 +1,8 @@
 """An encoder learns to tell the classes of captioned photographs apart.
 
 A student that begins with such an encoder finds objects better after the same steps on pseudo-masks, and so does a
-decoder on a generator whose features are aligned with one (recipes/mini). Names are such as a generator's captions are
-made of.
+decoder on a generator whose features are aligned with one ("The student" and "Generator" in recipes/mini). Names are
+such as a generator's captions are made of.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ HELD_OUT = 0.025
 """Share of the photographs, at least one, that measure instead."""
 GRADIENT_NORM = 5.0
 """Norm that gradients are shortened to."""
-REMEDY = "begin anew with another --seed, or a student's with --autocast fp32"
+REMEDY = "begin anew in another --out with another --seed or number format"
 
 
 def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
@@ -56,6 +56,8 @@ def of_frequent_classes(photos: Photos, fewest: int) -> Photos:
         raise ValueError(
             f"--captioned: {len(kept)} of {len(photos.names)} classes have {fewest} photographs or more; two are needed"
         )
+    if len(kept) == len(photos.names):
+        return photos
     rows = np.isin(photos.labels, kept)
     labels = np.searchsorted(kept, photos.labels[rows])
     return replace(photos, images=photos.images[rows], labels=labels, names=tuple(photos.names[k] for k in kept))
@@ -95,7 +97,11 @@ def train_encoder(
     resumed = load_checkpoint(out, learner, average, optimizer)
     first, state = resumed or (0, {})
     if resumed and state.get("run") != identity:
-        raise ValueError(f"{out}: holds the encoder of another run; use another --out or --overwrite")
+        raise ValueError(f"{out}: holds the encoder of another run; use another --out")
+    if first == config.steps:
+        # Its files stay as they are, since their time tells when the encoder was ready.
+        learner.load_state_dict(average.weights)
+        return
     precision = MixedPrecision(dtype, device)
     precision.restore(state.get("scaler"))
     training, held_out = _split(len(photos), seed)
