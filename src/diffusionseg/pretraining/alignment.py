@@ -48,7 +48,7 @@ class Alignment(nn.Module):
     def standardise(self, encoder: Encoder, pictures: Tensor) -> None:
         """Take means and deviations of the encoder's channels from pictures (B, 3, S, S) in 0…1."""
         # In parts, since the encoder's first grids are large.
-        parts = [_found(encoder, some) for some in pictures.split(32)]
+        parts = [_found(encoder, some) for some in torch.split(pictures, 32)]
         for name, of_parts in zip(("mid", "up"), zip(*parts, strict=True), strict=True):
             found = torch.cat(of_parts)
             deviation, mean = torch.std_mean(found, (0, 2, 3), keepdim=True)
