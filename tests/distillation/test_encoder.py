@@ -9,7 +9,6 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from diffusionseg.distillation import distill, run
@@ -18,7 +17,7 @@ from diffusionseg.recognition import EncoderConfig, describe_photos
 from diffusionseg.status import folder_status
 from diffusionseg.student import Student
 from small_student import SETTINGS
-from stripes import striped, striped_photos
+from stripes import striped_photos, write_striped
 
 ENCODER = EncoderConfig(steps=60, batch_size=16, learning_rate=1e-2, average_decay=0.9, fewest=5)
 LEARNS = replace(SETTINGS, encoder=ENCODER)
@@ -185,10 +184,7 @@ def test_the_time_of_the_encoder_does_not_count_for_the_student(pairs, captioned
 
 
 def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
-    for number in range(40):
-        place = tmp_path / "photos" / ("upright" if number % 2 else "lying")
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(striped(number, number % 2)).save(place / f"{number}.png")
+    write_striped(tmp_path / "photos", 40)
     (tmp_path / "photos" / "lying" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     command = f"distill {stored} --captioned photos --encoder-steps 2 --out s --side 32 --steps 2 --batch-size 2 --json"
     made = cli(command + " --log log.jsonl", cwd=tmp_path)

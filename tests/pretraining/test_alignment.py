@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
@@ -19,7 +18,7 @@ from diffusionseg.pretraining.autoencoder import PatchComponents
 from diffusionseg.pretraining.generator import build_generator, build_scheduler
 from diffusionseg.recognition import Encoder, EncoderConfig, EncoderShape, crops, describe_photos, train_encoder
 from diffusionseg.status import folder_status
-from stripes import striped, striped_photos
+from stripes import striped_photos, write_striped
 
 CPU = torch.device("cpu")
 
@@ -198,7 +197,7 @@ def test_a_run_aligns_with_the_encoder_that_it_trained(folder, captioned, one_st
         cut.append((len(images), side, config.area))
         return crops(images, side, config, drawn)
 
-    monkeypatch.setattr(run, "train_encoder", training)
+    monkeypatch.setattr(alignment, "train_encoder", training)
     monkeypatch.setattr(run, "Aligner", Watched)
     monkeypatch.setattr(alignment, "deep_features", features)
     monkeypatch.setattr(alignment, "crops", cutting)
@@ -261,10 +260,7 @@ def test_wrong_settings_are_named(config, changed, message):
 
 
 def test_the_verb_takes_captioned_photographs_of_other_classes(cli, folder, tmp_path):
-    for number in range(40):
-        place = tmp_path / "others" / ("upright" if number % 2 else "lying")
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(striped(number, number % 2)).save(place / f"{number}.png")
+    write_striped(tmp_path / "others", 40)
     (tmp_path / "others" / "lying" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     made = cli(
         f"pretrain {folder} --captioned others --encoder-steps 2 --alignment 0.5 --image-size 32 --steps 1 "

@@ -146,17 +146,16 @@ def pretrain(
         journal.start("pretrain", asked, settings=asdict(settings))
         chosen, general = read_class_file(classes_file) if classes_file else (None, {})
         photos, *larger = read_photos_of_sizes(sources, image_size, settings.larger_sizes, chosen, zoom_out=zoom_out)
-        for line in photos.unreadable:
+        named = read_photos(captioned, image_size) if captioned else None
+        # A file may be in both.
+        unreadable = list(dict.fromkeys([*photos.unreadable, *(named.unreadable if named else ())]))
+        for line in unreadable:
             console.note(f"left out: {line}")
             journal.write("failure", reason=line)
         console.note(f"{len(photos)} training squares of {len(photos.names)} classes")
         for size, some in zip(settings.larger_sizes, larger, strict=True):
             console.note(f"{len(some)} of them also as {size}x{size} pixels")
-        named = read_photos(captioned, image_size) if captioned else None
         if named is not None:
-            for line in named.unreadable:
-                console.note(f"left out: {line}")
-                journal.write("failure", reason=line)
             console.note(f"{len(named)} captioned photographs of {len(named.names)} classes")
         judged = None if judge is None else read_judged_photos(judge, photos, captioned=named)
         if judged is not None:
@@ -195,7 +194,6 @@ def pretrain(
             )
         journal.summary = {"model": str(folder), "squares": len(photos), **numbers}
     console.note(f"generator written to {folder}")
-    unreadable = list(dict.fromkeys([*photos.unreadable, *(named.unreadable if named else ())]))
     if json:
         told = {} if named is None else {"captioned": len(named), "classes": len(named.names)}
         result = {"model": str(folder), "squares": len(photos), **told}

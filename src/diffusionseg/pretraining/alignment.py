@@ -7,6 +7,7 @@ the names many times faster; aligned with it, the generator's features find obje
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -18,8 +19,8 @@ from diffusionseg.pretraining.autoencoder import PatchComponents
 from diffusionseg.pretraining.config import PretrainConfig
 from diffusionseg.pretraining.generator import Generator, build_scheduler
 from diffusionseg.pretraining.photos import Photos
-from diffusionseg.recognition import Encoder, crops
-from diffusionseg.training import batch_indices, step_generator
+from diffusionseg.recognition import Encoder, EncoderShape, crops, train_encoder
+from diffusionseg.training import Report, batch_indices, step_generator
 
 HIDDEN = 384
 """Channels between a feature and what it predicts."""
@@ -27,6 +28,31 @@ AREA = (0.4, 1.0)
 """Range of a crop's share of the photograph: smaller ones show too little of what a decoder sees whole."""
 EXAMPLES = 512
 """Crops from which means and deviations are taken."""
+
+
+def trained_encoder(
+    photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
+) -> Encoder:
+    """An encoder on `device` that has learnt the classes of the photographs; its training in `place` goes on if need
+    be."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        encoder = Encoder(EncoderShape())
+    # PyTorch types either a device or a format, and takes both.
+    encoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train_encoder(
+        encoder,
+        photos,
+        place,
+        config.encoder,
+        side=config.image_size,
+        seed=config.seed,
+        dtype="bf16" if computes_bfloat16(device) else "fp32",
+        save_every=config.save_every,
+        device=device,
+        report=report,
+    )
+    return encoder
 
 
 class Alignment(nn.Module):
@@ -82,9 +108,10 @@ class Aligner:
         config: PretrainConfig,
         device: torch.device,
     ) -> None:
-        """`photos` may be of any classes; `empty` (1, L) are the token ids of the empty caption."""
+        """`encoder` lies on `device`; `photos` may be of any classes; `empty` (1, L) are the token ids of the empty
+        caption."""
         self._model, self._photos, self._config, self._device = model, photos, config, device
-        self._encoder = encoder.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+        self._encoder = encoder.eval().requires_grad_(False)
         self._components, self._empty = components, empty.to(device)
         self._alphas = build_scheduler().alphas_cumprod.to(device)
         self._crops = replace(config.encoder, area=AREA)

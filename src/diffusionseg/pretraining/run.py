@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
-from diffusionseg.backbone import computes_bfloat16
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
-from diffusionseg.pretraining.alignment import Aligner
+from diffusionseg.pretraining.alignment import Aligner, trained_encoder
 from diffusionseg.pretraining.autoencoder import (
     PatchComponents,
     autoencoder_optimizer,
@@ -50,7 +50,7 @@ from diffusionseg.pretraining.saving import (
     save_generator,
     whole_folder,
 )
-from diffusionseg.recognition import FOLDER, Encoder, EncoderShape, describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.recognition import FOLDER, describe_photos, of_frequent_classes
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -117,7 +117,7 @@ def pretrain(
     components = PatchComponents(components.basis.to(device), components.mean.to(device))
     aligner = None
     if captioned is not None:
-        encoder = _encoder(captioned, out / FOLDER, config, device, report)
+        encoder = trained_encoder(captioned, out / FOLDER, config, device, partial(report, "encoder"))
         empty = tokenizer([""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         aligner = Aligner(model, encoder, captioned, components, empty, config, device)
     average = WeightAverage(model, config.average_decay)
@@ -224,27 +224,6 @@ def _autoencoder(
     return load_autoencoder(directory)
 
 
-def _encoder(photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report) -> Encoder:
-    """An encoder that has learnt the classes of the photographs, or goes on learning them."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        encoder = Encoder(EncoderShape())
-    encoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    train_encoder(
-        encoder,
-        photos,
-        place,
-        config.encoder,
-        side=config.image_size,
-        seed=config.seed,
-        dtype="bf16" if computes_bfloat16(device) else "fp32",
-        save_every=config.save_every,
-        device=device,
-        report=lambda done, total, values: report("encoder", done, total, values),
-    )
-    return encoder
-
-
 def _train_autoencoder(
     photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
 ) -> tuple[AutoencoderKL, PatchComponents]:
@@ -319,6 +298,7 @@ def _train_generator(
         seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
         optimizer.zero_grad(set_to_none=True)
+        # PyTorch has no type for it.
         scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
