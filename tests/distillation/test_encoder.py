@@ -68,6 +68,49 @@ def test_the_student_begins_with_the_averaged_encoder(pairs, captioned, whole, t
     assert {name.split(".")[1] for name in trained if name.startswith("average.")} == {"stem", "grids", "head"}
 
 
+def test_the_encoder_of_an_earlier_run_does_as_well_as_one_trained_anew(pairs, whole, tmp_path):
+    encoded = []
+    for place in (whole, whole / "encoder"):
+        out = tmp_path / place.name
+        distill(pairs, out, config=SHORT, encoder_from=place, report_encoder=lambda *told: encoded.append(told))
+        assert (out / "student.onnx").read_bytes() == (whole / "student.onnx").read_bytes()
+    assert encoded == []
+    assert not (out / "encoder").exists()
+    trained, taken = (json.loads((run / "config.json").read_text()) for run in (whole, out))
+    assert len(taken.pop("encoder_sha256")) == 64
+    assert taken == trained
+    assert "on the names of 2 classes of 200 photographs (its encoder)" in (out / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"holds another run \(captioned, encoder, encoder_sha256 differ\)"):
+        distill(pairs, out, config=SHORT)
+
+
+def test_what_holds_no_finished_encoder_is_named(pairs, captioned, whole, folder, tmp_path):
+    def refused(place, config=SHORT, **given):
+        with pytest.raises(ValueError, match="--encoder-from ") as error:
+            distill(pairs, tmp_path / "out", config=config, encoder_from=place, **given)
+        assert not (tmp_path / "out").exists()
+        return str(error.value)
+
+    assert "none: holds no checkpoint.safetensors" in refused(tmp_path / "none")
+    assert "holds no encoder; give a run with --captioned" in refused(folder)
+    wider = replace(SHORT, network=replace(SHORT.network, widths=(8, 16, 24)))
+    assert "encoder/checkpoint.safetensors: belongs to another model" in refused(whole, wider)
+
+    def stop(done, *_):
+        if done == 21:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distill(pairs, tmp_path / "begun", config=SHORT, captioned=captioned, report_encoder=stop)
+    assert "its encoder has 20 of 60 steps behind it; let that run go on first" in refused(tmp_path / "begun")
+    with pytest.raises(ValueError, match="--captioned and --encoder-from: each says what the student's encoder"):
+        distill(pairs, tmp_path / "out", config=SHORT, captioned=captioned, encoder_from=whole)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "checkpoint.safetensors").write_bytes(b"no weights")
+    assert "damaged checkpoint" in refused(damaged)
+
+
 @pytest.mark.parametrize("stops_after", [30, 61, 82])
 def test_a_resumed_run_is_the_same_to_the_bit(pairs, captioned, whole, tmp_path, stops_after):
     calls = count(1)
@@ -208,7 +251,10 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     assert "how long to learn from --captioned" in useless.stderr
     both = cli(f"{command} --start-from s", cwd=tmp_path)
     assert both.returncode == 2
-    assert "--captioned trains an encoder afresh" in both.stderr
+    assert "--captioned and --start-from: each says what the student's encoder begins with" in both.stderr
+    taken = cli(f"distill {stored} --encoder-from s --out t --side 32 --steps 2 --batch-size 2 --json", cwd=tmp_path)
+    assert taken.returncode == 0, taken.stderr
+    assert not (tmp_path / "t" / "encoder").exists()
     assert "captioned photographs" not in both.stderr
     (tmp_path / "none" / "a").mkdir(parents=True)
     none = cli(f"distill {stored} --captioned none --out t", cwd=tmp_path)

@@ -1,6 +1,7 @@
 """A generator's features are aligned with an encoder that learnt class names."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -12,9 +13,10 @@ from transformers import CLIPTokenizer
 
 from diffusionseg.backbone import Backbone, computes_bfloat16
 from diffusionseg.backbone.feature_tap import FeatureTap
-from diffusionseg.pretraining import alignment, pretrain, read_judged_photos, read_photos, run
+from diffusionseg.pretraining import alignment, batches, pretrain, read_judged_photos, read_photos, run
 from diffusionseg.pretraining.alignment import Aligner, Alignment, deep_features
 from diffusionseg.pretraining.autoencoder import PatchComponents
+from diffusionseg.pretraining.batches import aligned_crops
 from diffusionseg.pretraining.generator import build_generator, build_scheduler
 from diffusionseg.recognition import Encoder, EncoderConfig, EncoderShape, crops, describe_photos, train_encoder
 from diffusionseg.status import folder_status
@@ -86,14 +88,18 @@ def test_features_come_nearer_and_the_encoder_stays(config, captioned):
     empty = torch.tensor([[18, 19, 19, 19, 19, 19, 19, 19]])
     settings = dataclasses.replace(config, aligned_batch_size=16)
     aligner = Aligner(model, encoder, captioned, components, empty, settings, CPU)
-    assert aligner.loss(3).item() == aligner.loss(3).item() != aligner.loss(4).item()
+
+    def loss(step):
+        return aligner.loss(step, aligned_crops(captioned, 16, settings, step))
+
+    assert loss(3).item() == loss(3).item() != loss(4).item()
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
-    first = np.mean([aligner.loss(step).item() for step in range(100, 104)])
+    first = np.mean([loss(step).item() for step in range(100, 104)])
     for step in range(40):
         optimizer.zero_grad()
-        aligner.loss(step).backward()
+        loss(step).backward()
         optimizer.step()
-    last = np.mean([aligner.loss(step).item() for step in range(100, 104)])
+    last = np.mean([loss(step).item() for step in range(100, 104)])
     assert first == pytest.approx(1, abs=0.15)
     assert last < first - 0.2
     # What denoises is not touched, what is aligned is.
@@ -200,7 +206,7 @@ def test_a_run_aligns_with_the_encoder_that_it_trained(folder, captioned, one_st
     monkeypatch.setattr(alignment, "train_encoder", training)
     monkeypatch.setattr(run, "Aligner", Watched)
     monkeypatch.setattr(alignment, "deep_features", features)
-    monkeypatch.setattr(alignment, "crops", cutting)
+    monkeypatch.setattr(batches, "crops", cutting)
     photos = read_photos([folder], 32)
     model = pretrain(photos, photos.names, {}, tmp_path / "run", one_step, device=CPU, captioned=captioned)
     assert (trained[0]["side"], trained[0]["seed"], trained[0]["save_every"]) == (32, 5, 3)
@@ -223,6 +229,49 @@ def test_a_run_aligns_with_the_encoder_that_it_trained(folder, captioned, one_st
     assert torch.equal(context[0], context[7])
 
 
+# PyTorch warns of itself while it traces.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_compiled_features_are_the_same(config, captioned, monkeypatch):
+    model, encoder = small_generator(config), Encoder(EncoderShape(widths=(8, 16, 24), depths=(1, 1, 1)))
+    components = PatchComponents(torch.randn(12, 48, generator=torch.Generator().manual_seed(0)) / 7, torch.zeros(48))
+    aligner = Aligner(model, encoder, captioned, components, torch.tensor([[18] + 7 * [19]]), config, CPU)
+    pictures = aligned_crops(captioned, 4, config, 0)
+    eager = aligner.loss(0, pictures).item()
+    # Traced as on a GPU, but without waiting for its kernels.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    aligner.compile()
+    assert aligner.loss(0, pictures).item() == pytest.approx(eager, abs=1e-5)
+
+
+def test_a_run_takes_the_encoder_of_an_earlier_one(folder, captioned, one_step, tmp_path):
+    photos = read_photos([folder], 32)
+
+    def go(name, **given):
+        pretrain(photos, photos.names, {}, tmp_path / name, one_step, device=CPU, **given)
+        return json.loads((tmp_path / name / "pretrain.json").read_text())
+
+    trained = go("trained", captioned=captioned)
+    taken = go("taken", captioned=captioned, encoder_from=tmp_path / "trained")
+    assert not (tmp_path / "taken" / "encoder").exists()
+    first, second = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("trained", "taken"))
+    assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
+    assert "encoder" not in taken
+    assert taken["captioned"] == trained["captioned"]
+    assert {name: taken["encoder_from"][name] for name in ("captioned", "encoder")} == {
+        name: trained[name] for name in ("captioned", "encoder")
+    }
+    assert folder_status(str(tmp_path / "taken")).finished
+    # Photographs of rare classes are aligned as well, since nothing learns them.
+    few = dataclasses.replace(captioned, images=captioned.images[:2], labels=captioned.labels[:2])
+    assert go("few", captioned=few, encoder_from=tmp_path / "trained")["captioned"]["count"] == 2
+    with pytest.raises(ValueError, match=r"another run \(encoder_from differ\)"):
+        go("trained", captioned=captioned, encoder_from=tmp_path / "trained")
+    with pytest.raises(ValueError, match=r"another run \(encoder differ\)"):
+        go("taken", captioned=captioned)
+    with pytest.raises(ValueError, match="--encoder-from: features are aligned with it on --captioned"):
+        go("other", encoder_from=tmp_path / "trained")
+
+
 def test_features_are_read_from_noised_latents(config, captioned, monkeypatch):
     model, encoder = small_generator(config), Encoder(EncoderShape(widths=(8, 16, 24), depths=(1, 1, 1)))
     components = PatchComponents(torch.zeros(12, 48), torch.zeros(48))
@@ -235,7 +284,7 @@ def test_features_are_read_from_noised_latents(config, captioned, monkeypatch):
     monkeypatch.setattr(alignment, "deep_features", features)
     settings = dataclasses.replace(config, aligned_batch_size=64, aligned_below=1000)
     aligner = Aligner(model, encoder, captioned, components, torch.tensor([[18] + 7 * [19]]), settings, CPU)
-    aligner.loss(0)
+    aligner.loss(0, aligned_crops(captioned, 64, settings, 0))
     (noisy, timesteps), *_ = read
     # Latents of zeros, so that what is left is noise.
     expected = (1 - build_scheduler().alphas_cumprod[timesteps]).sqrt()
@@ -281,6 +330,16 @@ def test_the_verb_takes_captioned_photographs_of_other_classes(cli, folder, tmp_
     useless = cli(f"pretrain {folder} --alignment 0.5 --out other", cwd=tmp_path)
     assert useless.returncode == 2
     assert "say how to learn from --captioned" in useless.stderr
+    two = cli(f"pretrain {folder} --captioned others --encoder-steps 2 --encoder-from run --out other", cwd=tmp_path)
+    assert two.returncode == 2
+    assert "--encoder-steps trains an encoder, and --encoder-from brings one" in two.stderr
+    again = cli(
+        f"pretrain {folder} --captioned others --encoder-from run --image-size 32 --steps 1 --batch-size 2 "
+        "--autoencoder-steps 1 --out again --json",
+        cwd=tmp_path,
+    )
+    assert (again.returncode, json.loads(again.stdout)["captioned"]) == (1, 40), again.stderr
+    assert not (tmp_path / "again" / "encoder").exists()
     wrong = cli(f"pretrain {folder} --captioned others --alignment 0 --out other", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "--alignment must be above 0" in wrong.stderr

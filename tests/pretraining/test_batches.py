@@ -81,10 +81,13 @@ def test_batches_made_ahead_are_those_made_when_asked_for(tokenizer, monkeypatch
     # Memory is pinned for a GPU; without one it stays as it is.
     monkeypatch.setattr("diffusionseg.pretraining.batches.Batch.pinned", lambda batch: batch)
     config = PretrainConfig(batch_size=4, larger_sizes=(128,))
-    batches = Batches(photos(64, 6, 10), [photos(128, 2, 2)], {"cat": "animal"}, tokenizer, config)
+    config = dataclasses.replace(config, aligned_batch_size=3)
+    captioned = photos(128, 8, 9)
+    batches = Batches(photos(64, 6, 10), [photos(128, 2, 2)], {"cat": "animal"}, tokenizer, config, captioned)
     ahead, asked = list(batches.ahead(range(5, 25), 3)), list(batches.ahead(range(5, 25), 0))
     assert len(ahead) == len(asked) == 20
     for one, other in zip(ahead, asked, strict=True):
+        assert one.crops.shape == (3, 3, 64, 64)
         assert all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
 
 

@@ -39,6 +39,7 @@ def distill(
     encoder_steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
     ] = None,
+    encoder_from: options.EncoderFrom = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Folder of an earlier distill, whose weights this one begins with.", metavar="RUN"),
@@ -82,11 +83,11 @@ def distill(
         samples = StoredPairs(pairs, cache or out / "cache")
         console.note(f"{len(samples)} pairs")
         journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
+        refuse_two_beginnings(bool(captioned), encoder_from, start_from)
         photos = None
         if captioned:
             from diffusionseg.pretraining import read_photos
 
-            refuse_two_beginnings(True, start_from)
             photos = read_photos(captioned, side // 2)
             for line in photos.unreadable:
                 console.note(f"left out: {line}")
@@ -100,6 +101,7 @@ def distill(
                 config=settings,
                 predict_config=averaging_views(predict_settings(teacher)),
                 captioned=photos,
+                encoder_from=encoder_from,
                 start_from=start_from,
                 device=resolve_device(device),
                 overwrite=overwrite,

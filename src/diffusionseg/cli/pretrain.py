@@ -46,6 +46,7 @@ def pretrain(
     encoder_steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
     ] = None,
+    encoder_from: options.EncoderFrom = None,
     alignment: Annotated[
         float | None,
         typer.Option(
@@ -110,8 +111,12 @@ def pretrain(
             raise ValueError(
                 f"--resume: {out} holds no run (no pretrain.json); check --out, or begin one without --resume"
             )
-        if not captioned and (encoder_steps, alignment) != (None, None):
-            raise ValueError("--encoder-steps and --alignment say how to learn from --captioned; give that too")
+        if not captioned and (encoder_steps, encoder_from, alignment) != (None, None, None):
+            raise ValueError(
+                "--encoder-steps, --encoder-from and --alignment say how to learn from --captioned; give that too"
+            )
+        if encoder_steps is not None and encoder_from is not None:
+            raise ValueError("--encoder-steps trains an encoder, and --encoder-from brings one; give one of them")
         from diffusionseg import mini
         from diffusionseg.backbone import resolve_device
         from diffusionseg.pretraining import (
@@ -189,6 +194,7 @@ def pretrain(
                 larger=larger,
                 start_from=mini.model_path() if start_from == Path(mini.NAME) else start_from,
                 captioned=named,
+                encoder_from=encoder_from,
                 judged=judged,
                 report=report,
             )

@@ -21,7 +21,7 @@ from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, sp
 from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
-from diffusionseg.recognition import FOLDER, describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.recognition import FOLDER, describe_photos, load_encoder, of_frequent_classes, train_encoder
 from diffusionseg.student.hub import student_card
 from diffusionseg.training import Report, Team, has_checkpoint, load_averaged, team_size
 
@@ -39,6 +39,7 @@ def distill(
     config: DistillConfig | None = None,
     predict_config: PredictConfig | None = None,
     captioned: Photos | None = None,
+    encoder_from: Path | None = None,
     start_from: Path | None = None,
     device: torch.device | str = "cpu",
     overwrite: bool = False,
@@ -48,14 +49,15 @@ def distill(
     """Train a student on pairs of images (H, W, 3) and masks (H, W) of 0, 128 (ignored), 255, writing to `out`.
 
     `pairs` may read each pair when it is indexed; `predict_config` is what the student refines with (its teacher's).
-    The network begins at random, with an encoder that learns the classes of `captioned` photographs first, or with
-    the weights of an earlier run of this network, whose folder is `start_from`.
+    The network begins at random, with an encoder that learns the classes of `captioned` photographs first, with that of
+    an earlier run of this or `pretrain`, whose folder is `encoder_from`, or with all weights of an earlier run of this
+    network, whose folder is `start_from`.
     `out` gets config.json, student.onnx, student-int8.onnx, a model card (README.md), metrics.jsonl, curves.png,
     previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
     The same of the encoder's own training is in encoder/.
     Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
-    (naming what differs), for captioned photographs of fewer than two classes with enough of them or given beside
-    `start_from`, and when a loss or gradient is no number.
+    (naming what differs), for captioned photographs of fewer than two classes with enough of them, for two ways to
+    begin, and when a loss or gradient is no number.
     """
     # Before hours of training, not after.
     from diffusionseg.distillation.onnx_files import write_onnx
@@ -66,11 +68,11 @@ def distill(
         raise ValueError("a student is trained by one process: its batch normalisation sees the whole batch")
     if not len(pairs):
         raise ValueError("no pair to train on")
-    refuse_two_beginnings(captioned is not None, start_from)
+    refuse_two_beginnings(captioned is not None, encoder_from, start_from)
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
     views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
     views.pair((training[0], PLAIN))
-    network, begun_with = _network(config, start_from)
+    network, begun_with = _network(config, encoder_from, start_from)
     if captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
         begun_with = {"captioned": describe_photos(captioned), "encoder": to_json(config.encoder)}
@@ -119,17 +121,23 @@ def distill(
     atomic_write(out / "config.json", json_bytes(described))
 
 
-def refuse_two_beginnings(captioned: bool, start_from: Path | None) -> None:
-    """Raises ValueError where captioned photographs are given and a run to start from as well."""
-    if captioned and start_from is not None:
-        raise ValueError("--captioned trains an encoder afresh, and --start-from brings one; give one of them")
+def refuse_two_beginnings(captioned: bool, encoder_from: Path | None, start_from: Path | None) -> None:
+    """Raises ValueError where more than one of what a student's encoder can begin with is given."""
+    beginnings = {"--captioned": captioned, "--encoder-from": encoder_from, "--start-from": start_from}
+    given = [flag for flag, value in beginnings.items() if value]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)}: each says what the student's encoder begins with; give one of them")
 
 
-def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, Any]]:
+def _network(
+    config: DistillConfig, encoder_from: Path | None, start_from: Path | None
+) -> tuple[StudentNetwork, dict[str, Any]]:
     """A network to train, and whose weights it begins with (sha256) where those are another run's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         network = StudentNetwork(config.network)
+    if encoder_from is not None:
+        return network, load_encoder(network, encoder_from)
     if start_from is None:
         return network, {}
     try:

@@ -6,7 +6,6 @@ the names many times faster; aligned with it, the generator's features find obje
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,30 +15,33 @@ from torch.nn import functional
 
 from diffusionseg.backbone import computes_bfloat16
 from diffusionseg.pretraining.autoencoder import PatchComponents
+from diffusionseg.pretraining.batches import aligned_crops
 from diffusionseg.pretraining.config import PretrainConfig
 from diffusionseg.pretraining.generator import Generator, build_scheduler
 from diffusionseg.pretraining.photos import Photos
-from diffusionseg.recognition import Encoder, EncoderShape, crops, train_encoder
-from diffusionseg.training import Report, batch_indices, step_generator
+from diffusionseg.recognition import Encoder, EncoderShape, train_encoder
+from diffusionseg.training import Report, step_generator
 
 HIDDEN = 384
 """Channels between a feature and what it predicts."""
-AREA = (0.4, 1.0)
-"""Range of a crop's share of the photograph: smaller ones show too little of what a decoder sees whole."""
 EXAMPLES = 512
 """Crops from which means and deviations are taken."""
 
 
-def trained_encoder(
-    photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
-) -> Encoder:
-    """An encoder on `device` that has learnt the classes of the photographs; its training in `place` goes on if need
-    be."""
+def build_encoder(seed: int, device: torch.device) -> Encoder:
+    """An untrained encoder on `device`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.manual_seed(seed)
         encoder = Encoder(EncoderShape())
     # PyTorch types either a device or a format, and takes both.
     encoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder
+
+
+def learn_names(
+    encoder: Encoder, photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
+) -> None:
+    """Train `encoder` on the classes of the photographs; its training in `place` goes on if need be."""
     train_encoder(
         encoder,
         photos,
@@ -52,7 +54,6 @@ def trained_encoder(
         device=device,
         report=report,
     )
-    return encoder
 
 
 class Alignment(nn.Module):
@@ -110,21 +111,24 @@ class Aligner:
     ) -> None:
         """`encoder` lies on `device`; `photos` may be of any classes; `empty` (1, L) are the token ids of the empty
         caption."""
-        self._model, self._photos, self._config, self._device = model, photos, config, device
+        self._model, self._config, self._device = model, config, device
         self._encoder = encoder.eval().requires_grad_(False)
         self._components, self._empty = components, empty.to(device)
         self._alphas = build_scheduler().alphas_cumprod.to(device)
-        self._crops = replace(config.encoder, area=AREA)
+        self._features = deep_features
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self._alignment = Alignment(model.unet, encoder).to(device)
         model.add_module("alignment", self._alignment)
-        self._alignment.standardise(self._encoder, self._pictures(0, EXAMPLES))
+        self._alignment.standardise(self._encoder, aligned_crops(photos, EXAMPLES, config, 0).to(device))
 
-    def loss(self, step: int) -> Tensor:
-        """Mean of `Alignment` over this step's crops, noised to timesteps drawn evenly below `aligned_below`, under the
-        empty caption, as decoders read photographs."""
-        pictures = self._pictures(step, self._config.aligned_batch_size)
+    def compile(self) -> None:
+        """Compile what reads the features."""
+        self._features = torch.compile(deep_features, dynamic=False)
+
+    def loss(self, step: int, pictures: Tensor) -> Tensor:
+        """Mean of `Alignment` over this step's crops (B, 3, S, S) in 0…1, noised to timesteps drawn evenly below
+        `aligned_below`, under the empty caption, as decoders read photographs."""
         latents = self._components.encode(pictures)
         drawn = step_generator(self._config.seed + 1, step, self._device)
         timesteps = torch.randint(self._config.aligned_below, (len(latents),), generator=drawn, device=self._device)
@@ -133,16 +137,9 @@ class Aligner:
         noisy = (alpha.sqrt() * latents + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=computes_bfloat16(self._device)):
             context = self._model.text_encoder(self._empty).last_hidden_state.expand(len(latents), -1, -1)
-            mid, up = deep_features(self._model.unet, noisy, timesteps, context)
+            mid, up = self._features(self._model.unet, noisy, timesteps, context)
             loss: Tensor = self._alignment(mid, up, self._encoder, pictures)
         return loss
-
-    def _pictures(self, step: int, count: int) -> Tensor:
-        """`count` crops (B, 3, S, S) in 0…1 of photographs in the order of step `step`."""
-        config = self._config
-        rows = batch_indices(len(self._photos), count, config.seed, step)
-        cut = crops(self._photos.images[rows], config.image_size, self._crops, step_generator(config.seed, step))
-        return cut.to(self._device)
 
 
 def deep_features(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,11 @@ from transformers import CLIPTokenizer
 from diffusionseg.pretraining.captions import Captions
 from diffusionseg.pretraining.config import PretrainConfig
 from diffusionseg.pretraining.photos import Photos
-from diffusionseg.training import batch_indices
+from diffusionseg.recognition import crops
+from diffusionseg.training import batch_indices, step_generator
+
+AREA = (0.4, 1.0)
+"""Range of an aligned crop's share of its photograph: smaller ones show too little of what a decoder sees whole."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,13 @@ class Batch:
     """(D, L) token ids of the distinct captions."""
     captions: Tensor
     """(B,) which of them is whose."""
+    crops: Tensor | None = None
+    """(A, 3, S, S) in 0…1, of the captioned photographs with which features are aligned, where there are such."""
 
     def pinned(self) -> Batch:
         """The same in memory from which a GPU copies while it computes."""
-        return Batch(self.pixels.pin_memory(), self.tokens.pin_memory(), self.captions.pin_memory())
+        crops = None if self.crops is None else self.crops.pin_memory()
+        return Batch(self.pixels.pin_memory(), self.tokens.pin_memory(), self.captions.pin_memory(), crops)
 
 
 class Batches:
@@ -45,7 +52,9 @@ class Batches:
         general: Mapping[str, str],
         tokenizer: CLIPTokenizer,
         config: PretrainConfig,
+        captioned: Photos | None = None,
     ) -> None:
+        self._captioned = captioned
         self._sets = (photos, *larger)
         self._cumulative = [cumulative_shares(some.labels, config.balance) for some in self._sets]
         self._captions = [Captions(some.names, general, tokenizer) for some in self._sets]
@@ -66,7 +75,10 @@ class Batches:
         mirrored = rng.random(count) < 0.5
         chosen[mirrored] = chosen[mirrored][:, :, ::-1]
         tokens, said = self._captions[which].draw(photos.labels[rows], config.caption_drop, rng)
-        return Batch(torch.from_numpy(chosen), torch.from_numpy(tokens), torch.from_numpy(said))
+        aligned = None
+        if self._captioned is not None:
+            aligned = aligned_crops(self._captioned, config.aligned_batch_size, config, step)
+        return Batch(torch.from_numpy(chosen), torch.from_numpy(tokens), torch.from_numpy(said), aligned)
 
     def ahead(self, steps: range, workers: int) -> Iterator[Batch]:
         """The batches of `steps`, in order, pinned and made ahead in `workers` threads; with 0, when asked for."""
@@ -84,6 +96,13 @@ class Batches:
 
     def _pinned(self, step: int) -> Batch:
         return self.of_step(step).pinned()
+
+
+def aligned_crops(photos: Photos, count: int, config: PretrainConfig, step: int) -> Tensor:
+    """`count` crops (B, 3, S, S) in 0…1 of captioned photographs in the order of step `step`."""
+    rows = batch_indices(len(photos), count, config.seed, step)
+    cut = replace(config.encoder, area=AREA)
+    return crops(photos.images[rows], config.image_size, cut, step_generator(config.seed, step))
 
 
 def size_in_turn(step: int, larger: int, every: int) -> tuple[int, int]:

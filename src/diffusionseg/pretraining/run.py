@@ -20,7 +20,7 @@ from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
-from diffusionseg.pretraining.alignment import Aligner, trained_encoder
+from diffusionseg.pretraining.alignment import Aligner, build_encoder, learn_names
 from diffusionseg.pretraining.autoencoder import (
     PatchComponents,
     autoencoder_optimizer,
@@ -50,7 +50,7 @@ from diffusionseg.pretraining.saving import (
     save_generator,
     whole_folder,
 )
-from diffusionseg.recognition import FOLDER, describe_photos, of_frequent_classes
+from diffusionseg.recognition import FOLDER, describe_photos, load_encoder, of_frequent_classes
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -79,6 +79,7 @@ def pretrain(
     larger: Sequence[Photos] = (),
     start_from: Path | None = None,
     captioned: Photos | None = None,
+    encoder_from: Path | None = None,
     judged: JudgedPhotos | None = None,
     report: Report = lambda *_: None,
 ) -> Path:
@@ -86,12 +87,14 @@ def pretrain(
 
     `vocabulary` holds the class names whose words become tokens. `larger` are photographs of the configuration's
     `larger_sizes`, one set for each. On a GPU the U-Net is compiled, for a minute or two before the first step of each
-    size, unless not `compiled`. `start_from` is a finished model folder whose autoencoder, tokenizer, text encoder and
-    U-Net the run continues. An encoder learns the classes of `captioned` photographs, of `image_size` and any classes,
-    and the U-Net's features are aligned with it (see `alignment`). `judged` are annotated photographs that measure
-    every checkpoint (see `judge`); they change nothing that is trained, and a run may go on with or without them. OUT
-    also gets metrics.jsonl, curves.png, samples at every checkpoint, encoder/ with the training of the encoder, and the
-    checkpoint, from which an interrupted run resumes bit for bit on the same machine.
+    size, and so is what reads the features to be aligned, unless not `compiled`. `start_from` is a finished model
+    folder whose autoencoder, tokenizer, text encoder and U-Net the run continues. An encoder learns the classes of
+    `captioned` photographs, of `image_size` and any classes, and the U-Net's features are aligned with it (see
+    `alignment`); with `encoder_from`, the folder of an earlier run of this or of `distill`, they are aligned with that
+    run's encoder. `judged` are annotated photographs that measure every checkpoint (see `judge`); they change nothing
+    that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples at every
+    checkpoint, encoder/ with the training of the encoder, and the checkpoint, from which an interrupted run resumes bit
+    for bit on the same machine.
     Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in `SKIPPED`
     steps, and when the generator's size or tokenizer does not allow judging.
     """
@@ -100,9 +103,14 @@ def pretrain(
     out.mkdir(parents=True, exist_ok=True)
     if tuple(some.images.shape[1] for some in larger) != config.larger_sizes:
         raise ValueError(f"larger must hold one set of photographs for each of larger_sizes {config.larger_sizes}")
-    if captioned is not None:
+    if captioned is None and encoder_from is not None:
+        raise ValueError("--encoder-from: features are aligned with it on --captioned photographs; give those too")
+    encoder, learnt = build_encoder(config.seed, device), None
+    if encoder_from is not None:
+        learnt = load_encoder(encoder, encoder_from)
+    elif captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
-    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, captioned)
+    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, captioned, learnt)
     model_dir = out / "model"
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
     if judged is not None:
@@ -117,7 +125,8 @@ def pretrain(
     components = PatchComponents(components.basis.to(device), components.mean.to(device))
     aligner = None
     if captioned is not None:
-        encoder = trained_encoder(captioned, out / FOLDER, config, device, partial(report, "encoder"))
+        if encoder_from is None:
+            learn_names(encoder, captioned, out / FOLDER, config, device, partial(report, "encoder"))
         empty = tokenizer([""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         aligner = Aligner(model, encoder, captioned, components, empty, config, device)
     average = WeightAverage(model, config.average_decay)
@@ -146,7 +155,7 @@ def pretrain(
         journal.plot({"loss": ["loss"], **aligned, "learning rate": ["lr"], **judge_panels(names)})
         draw(step)
 
-    batches = Batches(photos, larger, general, tokenizer, config)
+    batches = Batches(photos, larger, general, tokenizer, config, captioned)
     _train_generator(model, average, batches, components, aligner, out, config, device, compiled, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
@@ -160,6 +169,7 @@ def _check_same_run(
     general: Mapping[str, str],
     start_from: Path | None,
     captioned: Photos | None,
+    learnt: dict[str, Any] | None,
 ) -> None:
     digest = hashlib.sha256()
     for some in sets:
@@ -179,6 +189,9 @@ def _check_same_run(
         # No weight depends on them.
         for name in ("alignment", "aligned_batch_size", "aligned_below", "encoder"):
             del wanted[name]
+    elif learnt is not None:
+        wanted["encoder_from"] = learnt
+        del wanted["encoder"]
     wanted = json.loads(json.dumps(wanted))
     path = out / "pretrain.json"
     if path.exists():
@@ -277,6 +290,8 @@ def _train_generator(
     alphas = build_scheduler().alphas_cumprod.to(device)
     if on_gpu:
         prepare_for_gpu(model, compiled)
+        if compiled and aligner is not None:
+            aligner.compile()
     model.train()
     started = time.monotonic()
     steps, seen = range(first, config.steps), 0
@@ -293,7 +308,9 @@ def _train_generator(
         )
         drawn = step_generator(config.seed, step, device)
         loss, _, _ = velocity_loss(model, latents, tokens, captions, alphas, drawn, config.timestep_shift)
-        aligned = None if aligner is None else aligner.loss(step)
+        aligned = None
+        if aligner is not None and batch.crops is not None:
+            aligned = aligner.loss(step, batch.crops.to(device, non_blocking=True))
         total = loss if aligned is None else loss + config.alignment * aligned
         seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps

@@ -4,6 +4,7 @@ from diffusionseg.recognition.config import EncoderConfig
 from diffusionseg.recognition.crops import crops
 from diffusionseg.recognition.encoder import Encoder, EncoderShape, convolution
 from diffusionseg.recognition.learning import FOLDER, describe_photos, of_frequent_classes, train_encoder
+from diffusionseg.recognition.loading import load_encoder
 
 __all__ = [
     "FOLDER",
@@ -13,6 +14,7 @@ __all__ = [
     "convolution",
     "crops",
     "describe_photos",
+    "load_encoder",
     "of_frequent_classes",
     "train_encoder",
 ]

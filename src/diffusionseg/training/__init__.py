@@ -1,7 +1,15 @@
 """What every training loop here shares: averaged weights, checkpoints without pickle, rates, metrics, curves."""
 
 from diffusionseg.training.averaging import WeightAverage, other_weights
-from diffusionseg.training.checkpoint import has_checkpoint, load_averaged, load_checkpoint, save_checkpoint
+from diffusionseg.training.checkpoint import (
+    has_checkpoint,
+    load_averaged,
+    load_checkpoint,
+    put_weights,
+    read_averaged,
+    save_checkpoint,
+    weights_digest,
+)
 from diffusionseg.training.journal import Journal, Report
 from diffusionseg.training.mixed_precision import MixedPrecision
 from diffusionseg.training.order import batch_indices, step_generator
@@ -21,8 +29,11 @@ __all__ = [
     "load_checkpoint",
     "other_weights",
     "own_device",
+    "put_weights",
+    "read_averaged",
     "save_checkpoint",
     "step_generator",
     "team_size",
     "warm_cosine",
+    "weights_digest",
 ]

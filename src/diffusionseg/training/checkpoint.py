@@ -35,7 +35,8 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     # Clones: safetensors refuses tensors that share memory, as tied weights do.
     payload = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
-    run = {"step": step, "updates": average.updates if average else 0, "state": state, "sha256": _digest(payload)}
+    digest = weights_digest(payload)
+    run = {"step": step, "updates": average.updates if average else 0, "state": state, "sha256": digest}
     # One entry, since safetensors writes several in random order, and equal runs are to leave equal files.
     atomic_write(directory / NAME, save(payload, metadata={"run": json.dumps(run, sort_keys=True)}))
     remove_leftovers(directory / NAME)
@@ -82,14 +83,27 @@ def load_averaged(directory: Path, module: nn.Module) -> str:
 
     Raises ValueError naming what is missing, damaged or of another architecture.
     """
-    path = directory / NAME
+    average = read_averaged(directory)[0]
+    put_weights(module, average, directory)
+    return weights_digest(average)
+
+
+def read_averaged(directory: Path) -> tuple[dict[str, Tensor], int, dict[str, Any]]:
+    """Averaged weights of another run, its finished steps and its state.
+
+    Raises ValueError naming what is missing or damaged.
+    """
     if not has_checkpoint(directory):
         raise ValueError(f"{directory}: holds no {NAME}; give the folder of a training run")
-    average = _read(path)[1]["average"]
-    if _shapes(average) != _shapes(module.state_dict()):
-        raise ValueError(f"{path}: belongs to another model")
-    module.load_state_dict(average)
-    return _digest(average)
+    (step, _, state), parts = _read(directory / NAME)
+    return parts["average"], step, state
+
+
+def put_weights(module: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
+    """Load weights that `directory` holds; raises ValueError naming its checkpoint where they are another model's."""
+    if _shapes(weights) != _shapes(module.state_dict()):
+        raise ValueError(f"{directory / NAME}: belongs to another model")
+    module.load_state_dict(weights)
 
 
 def _read(path: Path) -> tuple[tuple[int, int, dict[str, Any]], dict[str, dict[str, Tensor]]]:
@@ -108,7 +122,7 @@ def _read(path: Path) -> tuple[tuple[int, int, dict[str, Any]], dict[str, dict[s
         if not (type(step) is type(updates) is int and min(step, updates) >= 0 and isinstance(state, dict)):
             raise ValueError("does not say how far the run is")
         # Those of earlier versions have none.
-        if run.get("sha256", "") and run["sha256"] != _digest(tensors):
+        if run.get("sha256", "") and run["sha256"] != weights_digest(tensors):
             raise ValueError("does not match its checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -123,7 +137,7 @@ def _damaged(path: Path, reason: object) -> ValueError:
     return ValueError(f"{path}: damaged checkpoint ({reason}); put a copy of it back, or delete it to start again")
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
     """sha256 (hex) over names, types, shapes and bytes: safetensors itself does not notice bits that have flipped."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
