@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from diffusionseg.distillation import distill, run
 from diffusionseg.pretraining import Photos, read_photos
-from diffusionseg.recognition import EncoderConfig, describe_photos
+from diffusionseg.recognition import EncoderConfig, describe_photos, of_frequent_classes
 from diffusionseg.status import folder_status
 from diffusionseg.student import Student
 from small_student import SETTINGS
@@ -68,31 +68,47 @@ def test_the_student_begins_with_the_averaged_encoder(pairs, captioned, whole, t
     assert {name.split(".")[1] for name in trained if name.startswith("average.")} == {"stem", "grids", "head"}
 
 
-def test_the_encoder_of_an_earlier_run_does_as_well_as_one_trained_anew(pairs, whole, tmp_path):
-    encoded = []
-    for place in (whole, whole / "encoder"):
-        out = tmp_path / place.name
+def test_the_encoder_of_an_earlier_run_does_as_well_as_one_trained_anew(pairs, captioned, whole, tmp_path):
+    first, encoded = tmp_path / "first", []
+    shutil.copytree(whole, first)
+    for place in (first, first / "encoder"):
+        out = tmp_path / f"from-{place.name}"
         distill(pairs, out, config=SHORT, encoder_from=place, report_encoder=lambda *told: encoded.append(told))
         assert (out / "student.onnx").read_bytes() == (whole / "student.onnx").read_bytes()
     assert encoded == []
-    assert not (out / "encoder").exists()
-    trained, taken = (json.loads((run / "config.json").read_text()) for run in (whole, out))
-    assert len(taken.pop("encoder_sha256")) == 64
-    assert taken == trained
+    told = json.loads((out / "config.json").read_text())["encoder_from"]
+    trained = json.loads((whole / "config.json").read_text())
+    assert len(told.pop("sha256")) == 64
+    assert told == {"captioned": trained["captioned"], "encoder": trained["encoder"], "seed": 0, "side": 16}
     assert "on the names of 2 classes of 200 photographs (its encoder)" in (out / "README.md").read_text()
-    with pytest.raises(ValueError, match=r"holds another run \(captioned, encoder, encoder_sha256 differ\)"):
+    assert folder_status(str(out)).finished
+    # It goes on where the other run is gone, and refuses another encoder.
+    shutil.rmtree(first)
+    (out / "checkpoint.safetensors").unlink()
+    distill(pairs, out, config=SHORT, encoder_from=first)
+    assert (out / "student.onnx").read_bytes() == (whole / "student.onnx").read_bytes()
+    seeded = replace(SHORT, training=replace(SHORT.training, seed=1, steps=1))
+    distill(pairs, tmp_path / "seeded", config=seeded, captioned=captioned)
+    with pytest.raises(ValueError, match=r"holds another run \(encoder_from.seed, encoder_from.sha256 differ\)"):
+        distill(pairs, out, config=SHORT, encoder_from=tmp_path / "seeded")
+    with pytest.raises(ValueError, match=r"holds another run \(encoder_from differ\)"):
         distill(pairs, out, config=SHORT)
+    with pytest.raises(ValueError, match="--overwrite deletes it; copy that run, or choose another --out"):
+        distill(pairs, out, config=SHORT, encoder_from=out, overwrite=True)
+    assert (out / "encoder" / "checkpoint.safetensors").exists()
+    distill(pairs, out, config=SHORT, encoder_from=tmp_path / "seeded", overwrite=True)
+    assert json.loads((out / "config.json").read_text())["encoder_from"]["seed"] == 1
 
 
 def test_what_holds_no_finished_encoder_is_named(pairs, captioned, whole, folder, tmp_path):
     def refused(place, config=SHORT, **given):
-        with pytest.raises(ValueError, match="--encoder-from ") as error:
+        with pytest.raises(ValueError, match="--encoder-from") as error:
             distill(pairs, tmp_path / "out", config=config, encoder_from=place, **given)
         assert not (tmp_path / "out").exists()
         return str(error.value)
 
-    assert "none: holds no checkpoint.safetensors" in refused(tmp_path / "none")
-    assert "holds no encoder; give a run with --captioned" in refused(folder)
+    for place in (tmp_path / "none", folder):
+        assert f"no {place}/encoder/checkpoint.safetensors; give the folder of a pretrain or distill" in refused(place)
     wider = replace(SHORT, network=replace(SHORT.network, widths=(8, 16, 24)))
     assert "encoder/checkpoint.safetensors: belongs to another model" in refused(whole, wider)
 
@@ -102,13 +118,14 @@ def test_what_holds_no_finished_encoder_is_named(pairs, captioned, whole, folder
 
     with pytest.raises(KeyboardInterrupt):
         distill(pairs, tmp_path / "begun", config=SHORT, captioned=captioned, report_encoder=stop)
-    assert "its encoder has 20 of 60 steps behind it; let that run go on first" in refused(tmp_path / "begun")
-    with pytest.raises(ValueError, match="--captioned and --encoder-from: each says what the student's encoder"):
-        distill(pairs, tmp_path / "out", config=SHORT, captioned=captioned, encoder_from=whole)
-    damaged = tmp_path / "damaged"
-    damaged.mkdir()
-    (damaged / "checkpoint.safetensors").write_bytes(b"no weights")
-    assert "damaged checkpoint" in refused(damaged)
+    assert "has 20 of its 60 steps behind it; let that run go on first" in refused(tmp_path / "begun")
+    assert "--captioned and --encoder-from: each says" in refused(whole, captioned=captioned)
+    (tmp_path / "damaged" / "encoder").mkdir(parents=True)
+    (tmp_path / "damaged" / "encoder" / "checkpoint.safetensors").write_bytes(b"no weights")
+    assert "damaged checkpoint" in refused(tmp_path / "damaged")
+    (tmp_path / "student" / "encoder").mkdir(parents=True)
+    shutil.copy(whole / "checkpoint.safetensors", tmp_path / "student" / "encoder")
+    assert "does not say what its encoder has learnt" in refused(tmp_path / "student")
 
 
 @pytest.mark.parametrize("stops_after", [30, 61, 82])
@@ -229,10 +246,15 @@ def test_the_time_of_the_encoder_does_not_count_for_the_student(pairs, captioned
 def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     write_striped(tmp_path / "photos", 40)
     (tmp_path / "photos" / "lying" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for rare in ("slanted", "wavy"):
+        (tmp_path / "photos" / rare).mkdir()
+        shutil.copy(tmp_path / "photos" / "lying" / "0.png", tmp_path / "photos" / rare)
     command = f"distill {stored} --captioned photos --encoder-steps 2 --out s --side 32 --steps 2 --batch-size 2 --json"
     made = cli(command + " --log log.jsonl", cwd=tmp_path)
     # One photograph could not be read.
     assert made.returncode == 1, made.stderr
+    told = " ".join(made.stderr.split())
+    assert "left out: 2 captioned photographs, since their 2 classes have fewer than 20" in told
     assert "40 captioned photographs of 2 classes" in made.stderr
     assert "broken.png" in made.stderr
     told = json.loads(made.stdout)
@@ -240,7 +262,7 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     assert told["steps"] == 2
     assert "accuracy" not in told
     assert (told["captioned"], told["classes"]) == (40, 2)
-    read = describe_photos(read_photos([tmp_path / "photos"], 16))
+    read = describe_photos(of_frequent_classes(read_photos([tmp_path / "photos"], 16), 20))
     assert json.loads((tmp_path / "s" / "config.json").read_text())["captioned"] == read
     stages = [json.loads(line).get("stage") for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert "encoder" in stages
@@ -252,10 +274,13 @@ def test_the_verb_takes_photographs_of_classes(cli, stored, tmp_path):
     both = cli(f"{command} --start-from s", cwd=tmp_path)
     assert both.returncode == 2
     assert "--captioned and --start-from: each says what the student's encoder begins with" in both.stderr
+    assert "captioned photographs" not in both.stderr
     taken = cli(f"distill {stored} --encoder-from s --out t --side 32 --steps 2 --batch-size 2 --json", cwd=tmp_path)
     assert taken.returncode == 0, taken.stderr
-    assert not (tmp_path / "t" / "encoder").exists()
-    assert "captioned photographs" not in both.stderr
+    assert json.loads((tmp_path / "t" / "config.json").read_text())["encoder_from"]["captioned"] == read
+    useless = cli(f"distill {stored} --encoder-steps 2 --encoder-from s --out u", cwd=tmp_path)
+    assert useless.returncode == 2
+    assert "--encoder-from brings one that is trained" in useless.stderr
     (tmp_path / "none" / "a").mkdir(parents=True)
     none = cli(f"distill {stored} --captioned none --out t", cwd=tmp_path)
     assert none.returncode == 2

@@ -18,7 +18,15 @@ from diffusionseg.pretraining.alignment import Aligner, Alignment, deep_features
 from diffusionseg.pretraining.autoencoder import PatchComponents
 from diffusionseg.pretraining.batches import aligned_crops
 from diffusionseg.pretraining.generator import build_generator, build_scheduler
-from diffusionseg.recognition import Encoder, EncoderConfig, EncoderShape, crops, describe_photos, train_encoder
+from diffusionseg.recognition import (
+    Encoder,
+    EncoderConfig,
+    EncoderShape,
+    crops,
+    describe_photos,
+    of_frequent_classes,
+    train_encoder,
+)
 from diffusionseg.status import folder_status
 from stripes import striped_photos, write_striped
 
@@ -236,40 +244,75 @@ def test_compiled_features_are_the_same(config, captioned, monkeypatch):
     components = PatchComponents(torch.randn(12, 48, generator=torch.Generator().manual_seed(0)) / 7, torch.zeros(48))
     aligner = Aligner(model, encoder, captioned, components, torch.tensor([[18] + 7 * [19]]), config, CPU)
     pictures = aligned_crops(captioned, 4, config, 0)
-    eager = aligner.loss(0, pictures).item()
-    # Traced as on a GPU, but without waiting for its kernels.
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    eager, traced = aligner.loss(0, pictures).item(), []
+
+    def without_kernels(graph, inputs):
+        traced.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=without_kernels, fullgraph=True))
     aligner.compile()
     assert aligner.loss(0, pictures).item() == pytest.approx(eager, abs=1e-5)
+    assert len(traced) == 1
 
 
 def test_a_run_takes_the_encoder_of_an_earlier_one(folder, captioned, one_step, tmp_path):
     photos = read_photos([folder], 32)
 
-    def go(name, **given):
-        pretrain(photos, photos.names, {}, tmp_path / name, one_step, device=CPU, **given)
+    def go(name, config=one_step, **given):
+        pretrain(photos, photos.names, {}, tmp_path / name, config, device=CPU, **given)
         return json.loads((tmp_path / name / "pretrain.json").read_text())
 
     trained = go("trained", captioned=captioned)
+    # Another order of steps draws another encoder.
+    other = go("other", dataclasses.replace(one_step, seed=6), captioned=captioned)
     taken = go("taken", captioned=captioned, encoder_from=tmp_path / "trained")
-    assert not (tmp_path / "taken" / "encoder").exists()
     first, second = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("trained", "taken"))
     assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
-    assert "encoder" not in taken
-    assert taken["captioned"] == trained["captioned"]
-    assert {name: taken["encoder_from"][name] for name in ("captioned", "encoder")} == {
-        name: trained[name] for name in ("captioned", "encoder")
-    }
+    assert trained["captioned"] == other["captioned"]
+    assert ("encoder" in taken, "encoder_from" in trained) == (False, False)
+    told = taken["encoder_from"]
+    assert len(told.pop("sha256")) == 64
+    assert told == {"captioned": trained["captioned"], "encoder": trained["encoder"], "seed": 5, "side": 32}
     assert folder_status(str(tmp_path / "taken")).finished
-    # Photographs of rare classes are aligned as well, since nothing learns them.
-    few = dataclasses.replace(captioned, images=captioned.images[:2], labels=captioned.labels[:2])
-    assert go("few", captioned=few, encoder_from=tmp_path / "trained")["captioned"]["count"] == 2
+    for name, given in (("trained", {"encoder_from": tmp_path / "other"}), ("taken", {})):
+        with pytest.raises(ValueError, match=r"another run \(encoder(_from)? differ"):
+            go(name, captioned=captioned, **given)
     with pytest.raises(ValueError, match=r"another run \(encoder_from differ\)"):
-        go("trained", captioned=captioned, encoder_from=tmp_path / "trained")
-    with pytest.raises(ValueError, match=r"another run \(encoder differ\)"):
-        go("taken", captioned=captioned)
-    with pytest.raises(ValueError, match="--encoder-from: features are aligned with it on --captioned"):
-        go("other", encoder_from=tmp_path / "trained")
+        go("taken", captioned=captioned, encoder_from=tmp_path / "other")
+    # The first run is no longer needed, and the encoder can be taken from here as well.
+    shutil.rmtree(tmp_path / "trained")
+    (tmp_path / "taken" / "checkpoint.safetensors").unlink()
+    go("taken", captioned=captioned, encoder_from=tmp_path / "trained")
+    third = load_file(tmp_path / "taken" / "checkpoint.safetensors")
+    assert [name for name, value in first.items() if not torch.equal(value, third[name])] == []
+    assert go("again", captioned=captioned, encoder_from=tmp_path / "taken" / "encoder")["encoder_from"]["seed"] == 5
+
+
+def test_an_encoder_that_cannot_be_taken_is_named_before_anything_is_made(
+    folder, annotated, captioned, one_step, tmp_path
+):
+    photos = read_photos([folder], 32)
+
+    def refused(message, **given):
+        with pytest.raises(ValueError, match=message):
+            pretrain(photos, photos.names, {}, tmp_path / "run", one_step, device=CPU, **given)
+        assert not (tmp_path / "run" / "pretrain.json").exists()
+
+    refused("--encoder-from: features are aligned with it on --captioned", encoder_from=tmp_path)
+    refused(
+        "--encoder-from .*none: no .*none/encoder/checkpoint.safetensors",
+        captioned=captioned,
+        encoder_from=tmp_path / "none",
+    )
+    pretrain(photos, photos.names, {}, tmp_path / "first", one_step, device=CPU, captioned=captioned)
+    judged = read_judged_photos(annotated, photos, captioned=captioned)
+    fewer = dataclasses.replace(captioned, images=captioned.images[:40], labels=captioned.labels[:40])
+    given = {"encoder_from": tmp_path / "first", "judged": judged}
+    refused("those that judge may be among them", captioned=fewer, **given)
+    # With the same photographs nothing but their size is in the way.
+    with pytest.raises(ValueError, match="--judge reads attention layers of 196 to 1024 positions"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", one_step, device=CPU, captioned=captioned, **given)
 
 
 def test_features_are_read_from_noised_latents(config, captioned, monkeypatch):
@@ -311,6 +354,8 @@ def test_wrong_settings_are_named(config, changed, message):
 def test_the_verb_takes_captioned_photographs_of_other_classes(cli, folder, tmp_path):
     write_striped(tmp_path / "others", 40)
     (tmp_path / "others" / "lying" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "others" / "rare").mkdir()
+    shutil.copy(tmp_path / "others" / "lying" / "0.png", tmp_path / "others" / "rare")
     made = cli(
         f"pretrain {folder} --captioned others --encoder-steps 2 --alignment 0.5 --image-size 32 --steps 1 "
         "--batch-size 2 --autoencoder-steps 1 --out run --json",
@@ -323,7 +368,8 @@ def test_the_verb_takes_captioned_photographs_of_other_classes(cli, folder, tmp_
     assert (json.loads(made.stdout)["captioned"], json.loads(made.stdout)["classes"]) == (40, 2)
     assert ["broken.png" in unreadable[0], "torn.png" in unreadable[1], len(unreadable)] == [True, True, 2]
     record = json.loads((tmp_path / "run" / "pretrain.json").read_text())
-    assert record["captioned"] == describe_photos(read_photos([tmp_path / "others"], 32))
+    everything = read_photos([tmp_path / "others"], 32)
+    assert record["captioned"] == describe_photos(of_frequent_classes(everything, 20))
     assert (record["encoder"]["steps"], record["alignment"]) == (2, 0.5)
     assert "alignment" in (tmp_path / "run" / "metrics.jsonl").read_text()
     assert folder_status(str(tmp_path / "run")).finished
@@ -333,13 +379,18 @@ def test_the_verb_takes_captioned_photographs_of_other_classes(cli, folder, tmp_
     two = cli(f"pretrain {folder} --captioned others --encoder-steps 2 --encoder-from run --out other", cwd=tmp_path)
     assert two.returncode == 2
     assert "--encoder-steps trains an encoder, and --encoder-from brings one" in two.stderr
+    assert not (tmp_path / "other").exists()
+    typo = cli("pretrain nowhere --captioned others --encoder-from nothing --out other", cwd=tmp_path)
+    assert typo.returncode == 2
+    assert "--encoder-from nothing: no nothing/encoder/checkpoint.safetensors" in typo.stderr
     again = cli(
         f"pretrain {folder} --captioned others --encoder-from run --image-size 32 --steps 1 --batch-size 2 "
         "--autoencoder-steps 1 --out again --json",
         cwd=tmp_path,
     )
-    assert (again.returncode, json.loads(again.stdout)["captioned"]) == (1, 40), again.stderr
-    assert not (tmp_path / "again" / "encoder").exists()
+    assert again.returncode == 1, again.stderr
+    record = json.loads((tmp_path / "again" / "pretrain.json").read_text())
+    assert record["encoder_from"]["captioned"] == record["captioned"]
     wrong = cli(f"pretrain {folder} --captioned others --alignment 0 --out other", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "--alignment must be above 0" in wrong.stderr

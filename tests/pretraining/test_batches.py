@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from diffusionseg.cli.app import application
 from diffusionseg.data import read_image
 from diffusionseg.pretraining import Photos, PretrainConfig, read_photos, read_photos_of_sizes
-from diffusionseg.pretraining.batches import Batches, cumulative_shares, size_in_turn
+from diffusionseg.pretraining.batches import Batches, aligned_crops, cumulative_shares, size_in_turn
 from diffusionseg.pretraining.captions import train_tokenizer
 
 
@@ -79,16 +79,30 @@ def test_captions_are_each_read_once_and_tell_the_class(tokenizer):
 
 def test_batches_made_ahead_are_those_made_when_asked_for(tokenizer, monkeypatch):
     # Memory is pinned for a GPU; without one it stays as it is.
-    monkeypatch.setattr("diffusionseg.pretraining.batches.Batch.pinned", lambda batch: batch)
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
     config = PretrainConfig(batch_size=4, larger_sizes=(128,))
     config = dataclasses.replace(config, aligned_batch_size=3)
     captioned = photos(128, 8, 9)
     batches = Batches(photos(64, 6, 10), [photos(128, 2, 2)], {"cat": "animal"}, tokenizer, config, captioned)
     ahead, asked = list(batches.ahead(range(5, 25), 3)), list(batches.ahead(range(5, 25), 0))
     assert len(ahead) == len(asked) == 20
+    assert len(pinned) == 20 * 4
     for one, other in zip(ahead, asked, strict=True):
         assert one.crops.shape == (3, 3, 64, 64)
         assert all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
+
+
+def test_each_step_has_crops_of_its_own(tokenizer):
+    config = PretrainConfig(batch_size=2, aligned_batch_size=3)
+    rng = np.random.default_rng(0)
+    some = Photos(rng.integers(0, 256, (9, 64, 64, 3), dtype=np.uint8), np.arange(9) % 2, ("cat", "dog"))
+    batches = Batches(photos(64, 2, 2), [], {}, tokenizer, config, some)
+    first, second, again = (batches.of_step(step).crops for step in (3, 4, 3))
+    assert torch.equal(first, again)
+    assert torch.equal(second, aligned_crops(some, 3, config, 4))
+    assert not any(torch.equal(one, other) for one in first for other in second)
+    assert len(Batches(photos(64, 2, 2), [], {}, tokenizer, config).of_step(3).crops) == 0
 
 
 def test_small_photographs_are_enlarged_for_the_first_size_alone(folder, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.captioned import learnable
 from diffusionseg.cli.run_log import run_log
 from diffusionseg.cli.training_bar import training_bar
 
@@ -39,7 +40,13 @@ def distill(
     encoder_steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
     ] = None,
-    encoder_from: options.EncoderFrom = None,
+    encoder_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an earlier distill or pretrain --captioned, whose encoder this student begins with.",
+            metavar="RUN",
+        ),
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Folder of an earlier distill, whose weights this one begins with.", metavar="RUN"),
@@ -59,8 +66,6 @@ def distill(
     """Train a small network on pairs, to predict in real time without generator or torch (`predict --weights OUT`)."""
     asked = dict(locals())
     with console.errors_named(), run_log(log) as journal:
-        if encoder_steps is not None and not captioned:
-            raise ValueError("--encoder-steps says how long to learn from --captioned; give that too")
         from diffusionseg.backbone.device import resolve_device
         from diffusionseg.data import StoredPairs
         from diffusionseg.distillation import DistillConfig, averaging_views, refuse_two_beginnings
@@ -68,6 +73,10 @@ def distill(
         from diffusionseg.prediction.weights_folder import predict_settings
         from diffusionseg.recognition import EncoderConfig
 
+        refuse_two_beginnings(bool(captioned), encoder_from, start_from)
+        if encoder_steps is not None and not captioned:
+            without = "; --encoder-from brings one that is trained" if encoder_from else "; give that too"
+            raise ValueError(f"--encoder-steps says how long to learn from --captioned{without}")
         encoder = EncoderConfig() if encoder_steps is None else EncoderConfig(steps=encoder_steps)
         given = DistillConfig(side=side, encoder=encoder)
         training = replace(
@@ -83,7 +92,6 @@ def distill(
         samples = StoredPairs(pairs, cache or out / "cache")
         console.note(f"{len(samples)} pairs")
         journal.start("distill", asked, settings=asdict(settings), pairs=len(samples))
-        refuse_two_beginnings(bool(captioned), encoder_from, start_from)
         photos = None
         if captioned:
             from diffusionseg.pretraining import read_photos
@@ -92,6 +100,7 @@ def distill(
             for line in photos.unreadable:
                 console.note(f"left out: {line}")
                 journal.write("failure", reason=line)
+            photos = learnable(photos, encoder)
             console.note(f"{len(photos)} captioned photographs of {len(photos.names)} classes")
         last: dict[str, float] = {}
         with training_bar(journal, out, steps, last) as report:

@@ -94,13 +94,6 @@ Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. A device asked for and missing is an error.")
 ]
 Dtype = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16. auto is float16 on cuda, else float32.")]
-EncoderFrom = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of an earlier pretrain or distill with --captioned, whose encoder this one takes over.",
-        metavar="RUN",
-    ),
-]
 Autocast = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(

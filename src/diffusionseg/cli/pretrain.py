@@ -10,6 +10,7 @@ import typer
 from rich.progress import TaskID
 
 from diffusionseg.cli import console, options
+from diffusionseg.cli.captioned import learnable
 from diffusionseg.cli.run_log import run_log
 
 EXAMPLE = "Example (a trial; use 10000 steps or more): diffusionseg pretrain photos --steps 4 --out my-generator"
@@ -46,7 +47,14 @@ def pretrain(
     encoder_steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the encoder with --captioned; default 10000.")
     ] = None,
-    encoder_from: options.EncoderFrom = None,
+    encoder_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an earlier pretrain or distill --captioned, whose encoder is used beside --captioned in "
+            "place of training one.",
+            metavar="RUN",
+        ),
+    ] = None,
     alignment: Annotated[
         float | None,
         typer.Option(
@@ -91,7 +99,7 @@ def pretrain(
         bool,
         typer.Option(
             "--compile/--no-compile",
-            help="On a GPU, compile the U-Net, which takes a minute or two and then trains faster.",
+            help="On a GPU, compile U-Net and alignment, which takes a minute or two and then trains faster.",
         ),
     ] = True,
     resume: Annotated[
@@ -129,9 +137,12 @@ def pretrain(
             read_photos,
             read_photos_of_sizes,
         )
-        from diffusionseg.recognition import EncoderConfig
+        from diffusionseg.recognition import EncoderConfig, find_encoder
 
         where = resolve_device(device)
+        if encoder_from is not None:
+            # Before photographs are read.
+            find_encoder(encoder_from, out)
         settings = PretrainConfig(
             image_size=image_size,
             larger_sizes=tuple(larger_size or ()),
@@ -161,6 +172,7 @@ def pretrain(
         for size, some in zip(settings.larger_sizes, larger, strict=True):
             console.note(f"{len(some)} of them also as {size}x{size} pixels")
         if named is not None:
+            named = learnable(named, settings.encoder)
             console.note(f"{len(named)} captioned photographs of {len(named.names)} classes")
         judged = None if judge is None else read_judged_photos(judge, photos, captioned=named)
         if judged is not None:

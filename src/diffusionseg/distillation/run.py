@@ -21,7 +21,15 @@ from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, sp
 from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
-from diffusionseg.recognition import FOLDER, describe_photos, load_encoder, of_frequent_classes, train_encoder
+from diffusionseg.recognition import (
+    FOLDER,
+    describe_photos,
+    find_encoder,
+    keep_encoder,
+    load_encoder,
+    of_frequent_classes,
+    train_encoder,
+)
 from diffusionseg.student.hub import student_card
 from diffusionseg.training import Report, Team, has_checkpoint, load_averaged, team_size
 
@@ -54,7 +62,7 @@ def distill(
     network, whose folder is `start_from`.
     `out` gets config.json, student.onnx, student-int8.onnx, a model card (README.md), metrics.jsonl, curves.png,
     previews/ and a checkpoint from which an interrupted run goes on; on one CPU thread it then ends with the same bits.
-    The same of the encoder's own training is in encoder/.
+    The same of the encoder's own training is in encoder/, or a copy of the encoder that was taken.
     Raises ValueError where the packages that write ONNX are missing, for an empty set, for `out` holding another run
     (naming what differs), for captioned photographs of fewer than two classes with enough of them, for two ways to
     begin, and when a loss or gradient is no number.
@@ -72,7 +80,12 @@ def distill(
     training, held_out = split(len(pairs), settings.held_out, settings.seed)
     views = PairViews(pairs, config.side, settings.augment, donors=training, seed=settings.seed)
     views.pair((training[0], PLAIN))
-    network, begun_with = _network(config, encoder_from, start_from)
+    network, begun_with = _network(config, start_from)
+    taken = None if encoder_from is None else find_encoder(encoder_from, out)
+    if taken is not None:
+        if overwrite and taken.resolve() == (out / FOLDER).resolve():
+            raise ValueError(f"--encoder-from {taken}: --overwrite deletes it; copy that run, or choose another --out")
+        begun_with = {"encoder_from": load_encoder(network, taken)}
     if captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
         begun_with = {"captioned": describe_photos(captioned), "encoder": to_json(config.encoder)}
@@ -89,6 +102,8 @@ def distill(
         **begun_with,
     }
     check_same_run(out, described)
+    if taken is not None:
+        keep_encoder(taken, out)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if captioned is not None and not has_checkpoint(out):
@@ -129,15 +144,11 @@ def refuse_two_beginnings(captioned: bool, encoder_from: Path | None, start_from
         raise ValueError(f"{' and '.join(given)}: each says what the student's encoder begins with; give one of them")
 
 
-def _network(
-    config: DistillConfig, encoder_from: Path | None, start_from: Path | None
-) -> tuple[StudentNetwork, dict[str, Any]]:
+def _network(config: DistillConfig, start_from: Path | None) -> tuple[StudentNetwork, dict[str, Any]]:
     """A network to train, and whose weights it begins with (sha256) where those are another run's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         network = StudentNetwork(config.network)
-    if encoder_from is not None:
-        return network, load_encoder(network, encoder_from)
     if start_from is None:
         return network, {}
     try:

@@ -33,13 +33,13 @@ class Batch:
     """(D, L) token ids of the distinct captions."""
     captions: Tensor
     """(B,) which of them is whose."""
-    crops: Tensor | None = None
-    """(A, 3, S, S) in 0…1, of the captioned photographs with which features are aligned, where there are such."""
+    crops: Tensor
+    """(A, 3, S, S) in 0…1, of captioned photographs on which features are aligned; A is 0 where there are none."""
 
     def pinned(self) -> Batch:
         """The same in memory from which a GPU copies while it computes."""
-        crops = None if self.crops is None else self.crops.pin_memory()
-        return Batch(self.pixels.pin_memory(), self.tokens.pin_memory(), self.captions.pin_memory(), crops)
+        parts = (self.pixels, self.tokens, self.captions, self.crops)
+        return Batch(*(part.pin_memory() for part in parts))
 
 
 class Batches:
@@ -75,7 +75,7 @@ class Batches:
         mirrored = rng.random(count) < 0.5
         chosen[mirrored] = chosen[mirrored][:, :, ::-1]
         tokens, said = self._captions[which].draw(photos.labels[rows], config.caption_drop, rng)
-        aligned = None
+        aligned = torch.empty(0, 3, config.image_size, config.image_size)
         if self._captioned is not None:
             aligned = aligned_crops(self._captioned, config.aligned_batch_size, config, step)
         return Batch(torch.from_numpy(chosen), torch.from_numpy(tokens), torch.from_numpy(said), aligned)

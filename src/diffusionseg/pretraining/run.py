@@ -50,7 +50,14 @@ from diffusionseg.pretraining.saving import (
     save_generator,
     whole_folder,
 )
-from diffusionseg.recognition import FOLDER, describe_photos, load_encoder, of_frequent_classes
+from diffusionseg.recognition import (
+    FOLDER,
+    describe_photos,
+    find_encoder,
+    keep_encoder,
+    load_encoder,
+    of_frequent_classes,
+)
 from diffusionseg.training import (
     Journal,
     WeightAverage,
@@ -100,17 +107,26 @@ def pretrain(
     """
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
+    if captioned is None and encoder_from is not None:
+        raise ValueError("--encoder-from: features are aligned with it on --captioned photographs; give those too")
+    encoder = None if captioned is None else build_encoder(config.seed, device)
+    taken, learnt = None, None
+    if encoder is not None and encoder_from is not None:
+        taken = find_encoder(encoder_from, out)
+        learnt = load_encoder(encoder, taken)
     out.mkdir(parents=True, exist_ok=True)
     if tuple(some.images.shape[1] for some in larger) != config.larger_sizes:
         raise ValueError(f"larger must hold one set of photographs for each of larger_sizes {config.larger_sizes}")
-    if captioned is None and encoder_from is not None:
-        raise ValueError("--encoder-from: features are aligned with it on --captioned photographs; give those too")
-    encoder, learnt = build_encoder(config.seed, device), None
-    if encoder_from is not None:
-        learnt = load_encoder(encoder, encoder_from)
-    elif captioned is not None:
+    if captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
+        if judged is not None and learnt is not None and learnt["captioned"] != describe_photos(captioned):
+            raise ValueError(
+                "--judge: the encoder of --encoder-from learnt from other photographs than those of --captioned, and "
+                "those that judge may be among them; give --captioned the same, or judge without"
+            )
     _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, captioned, learnt)
+    if taken is not None:
+        keep_encoder(taken, out)
     model_dir = out / "model"
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
     if judged is not None:
@@ -124,8 +140,8 @@ def pretrain(
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     components = PatchComponents(components.basis.to(device), components.mean.to(device))
     aligner = None
-    if captioned is not None:
-        if encoder_from is None:
+    if captioned is not None and encoder is not None:
+        if taken is None:
             learn_names(encoder, captioned, out / FOLDER, config, device, partial(report, "encoder"))
         empty = tokenizer([""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         aligner = Aligner(model, encoder, captioned, components, empty, config, device)
@@ -300,17 +316,15 @@ def _train_generator(
         rate = learning_rate(step, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        pixels, tokens, captions = (
-            t.to(device, non_blocking=True) for t in (batch.pixels, batch.tokens, batch.captions)
+        pixels, tokens, captions, crops = (
+            t.to(device, non_blocking=on_gpu) for t in (batch.pixels, batch.tokens, batch.captions, batch.crops)
         )
         latents = components.encode(pixels.permute(0, 3, 1, 2).float() / 255).contiguous(
             memory_format=torch.channels_last
         )
         drawn = step_generator(config.seed, step, device)
         loss, _, _ = velocity_loss(model, latents, tokens, captions, alphas, drawn, config.timestep_shift)
-        aligned = None
-        if aligner is not None and batch.crops is not None:
-            aligned = aligner.loss(step, batch.crops.to(device, non_blocking=True))
+        aligned = None if aligner is None else aligner.loss(step, crops)
         total = loss if aligned is None else loss + config.alignment * aligned
         seen += len(pixels)
         told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps

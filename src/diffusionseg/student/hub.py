@@ -30,8 +30,9 @@ def _training(described: dict[str, Any]) -> str:
     try:
         pairs, training = int(described["data"]["count"]), described["training"]
         named = ""
-        if "captioned" in described:
-            count, classes = (int(described["captioned"][key]) for key in ("count", "classes"))
+        learnt = described if "captioned" in described else described.get("encoder_from", {})
+        if "captioned" in learnt:
+            count, classes = (int(learnt["captioned"][key]) for key in ("count", "classes"))
             named = f"the names of {classes:,} classes of {count:,} photographs (its encoder) and "
         steps = f"{int(training['steps']):,} steps of {int(training['batch_size'])}"
         return f"on {named}{pairs:,} image–mask pairs, {steps}, by "

@@ -2,6 +2,7 @@
 
 from diffusionseg.training.averaging import WeightAverage, other_weights
 from diffusionseg.training.checkpoint import (
+    CHECKPOINT,
     has_checkpoint,
     load_averaged,
     load_checkpoint,
@@ -17,6 +18,7 @@ from diffusionseg.training.schedule import warm_cosine
 from diffusionseg.training.team import Team, is_leader, own_device, team_size
 
 __all__ = [
+    "CHECKPOINT",
     "Journal",
     "MixedPrecision",
     "Report",

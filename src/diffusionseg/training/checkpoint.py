@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from diffusionseg.data import atomic_write, remove_leftovers
 from diffusionseg.training.averaging import WeightAverage
 
-NAME = "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def save_checkpoint(
@@ -38,13 +38,13 @@ def save_checkpoint(
     digest = weights_digest(payload)
     run = {"step": step, "updates": average.updates if average else 0, "state": state, "sha256": digest}
     # One entry, since safetensors writes several in random order, and equal runs are to leave equal files.
-    atomic_write(directory / NAME, save(payload, metadata={"run": json.dumps(run, sort_keys=True)}))
-    remove_leftovers(directory / NAME)
+    atomic_write(directory / CHECKPOINT, save(payload, metadata={"run": json.dumps(run, sort_keys=True)}))
+    remove_leftovers(directory / CHECKPOINT)
 
 
 def has_checkpoint(directory: Path) -> bool:
     """Whether `directory` holds a run that can go on."""
-    return (directory / NAME).exists()
+    return (directory / CHECKPOINT).exists()
 
 
 def load_checkpoint(
@@ -57,7 +57,7 @@ def load_checkpoint(
     """
     if not has_checkpoint(directory):
         return None
-    path = directory / NAME
+    path = directory / CHECKPOINT
     (step, updates, state), parts = _read(path)
     wanted = _shapes(module.state_dict())
     if _shapes(parts["module"]) != wanted or _shapes(parts["average"]) != _shapes(_averaged(average)):
@@ -94,15 +94,15 @@ def read_averaged(directory: Path) -> tuple[dict[str, Tensor], int, dict[str, An
     Raises ValueError naming what is missing or damaged.
     """
     if not has_checkpoint(directory):
-        raise ValueError(f"{directory}: holds no {NAME}; give the folder of a training run")
-    (step, _, state), parts = _read(directory / NAME)
+        raise ValueError(f"{directory}: holds no {CHECKPOINT}; give the folder of a training run")
+    (step, _, state), parts = _read(directory / CHECKPOINT)
     return parts["average"], step, state
 
 
 def put_weights(module: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
     """Load weights that `directory` holds; raises ValueError naming its checkpoint where they are another model's."""
     if _shapes(weights) != _shapes(module.state_dict()):
-        raise ValueError(f"{directory / NAME}: belongs to another model")
+        raise ValueError(f"{directory / CHECKPOINT}: belongs to another model")
     module.load_state_dict(weights)
 
 
