@@ -16,6 +16,7 @@ from diffusionseg.backbone import Backbone
 from diffusionseg.pretraining import (
     PretrainConfig,
     class_names,
+    generator_training,
     pretrain,
     read_class_file,
     read_photos,
@@ -166,16 +167,14 @@ def test_a_loss_that_is_no_number_stops_the_run_before_anything_is_overwritten(f
 
 @pytest.mark.slow
 def test_one_step_that_is_no_number_is_passed_over(folder, tmp_path, short, monkeypatch):
-    from diffusionseg.pretraining import run
-
-    photos, real, asked = read_photos([folder], 32), run.velocity_loss, []
+    photos, real, asked = read_photos([folder], 32), generator_training.velocity_loss, []
 
     def broken_once(*arguments):
         asked.append(None)
         loss, *rest = real(*arguments)
         return (loss * float("nan") if len(asked) == 1 else loss), *rest
 
-    monkeypatch.setattr(run, "velocity_loss", broken_once)
+    monkeypatch.setattr(generator_training, "velocity_loss", broken_once)
     config = dataclasses.replace(short, steps=3, save_every=3, learning_rate=1e-2)
     model = pretrain(photos, photos.names, {}, tmp_path / "run", config, device=torch.device("cpu"))
     first, *_, last = (json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())

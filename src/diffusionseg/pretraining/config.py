@@ -1,14 +1,19 @@
-"""How a small generator is trained."""
+"""How a small generator is trained, and how its training tells how far it is."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from diffusionseg.pretraining.autoencoder import PATCH
 from diffusionseg.pretraining.generator import GeneratorConfig
 from diffusionseg.recognition import EncoderConfig
 from diffusionseg.training import warm_cosine
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+"""Called as report(stage, done, all, values): stages `autoencoder`, `encoder` and `generator` after steps, `judging`
+after photographs, and `judge` with the numbers of the checkpoint after so many steps."""
 
 
 @dataclass(frozen=True)

@@ -5,51 +5,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
 from diffusionseg.data import atomic_write, json_bytes, read_json_object
 from diffusionseg.pretraining.alignment import Aligner, build_encoder, learn_names
-from diffusionseg.pretraining.autoencoder import (
-    PatchComponents,
-    autoencoder_optimizer,
-    autoencoder_steps,
-    build_autoencoder,
-    fit_patch_components,
-)
+from diffusionseg.pretraining.autoencoder import PatchComponents
+from diffusionseg.pretraining.autoencoder_training import trained_autoencoder
 from diffusionseg.pretraining.batches import Batches
 from diffusionseg.pretraining.captions import train_tokenizer
-from diffusionseg.pretraining.config import PretrainConfig, learning_rate
-from diffusionseg.pretraining.generator import (
-    Generator,
-    build_generator,
-    build_scheduler,
-    prepare_for_gpu,
-    velocity_loss,
-)
+from diffusionseg.pretraining.config import PretrainConfig, Report
+from diffusionseg.pretraining.generator import build_generator
+from diffusionseg.pretraining.generator_training import train_generator
 from diffusionseg.pretraining.judge import CORLOC, check_judged, judge, judge_panels
 from diffusionseg.pretraining.judged_photos import JudgedPhotos
 from diffusionseg.pretraining.photos import Photos
 from diffusionseg.pretraining.samples import write_sample_grid
-from diffusionseg.pretraining.saving import (
-    damage_named,
-    load_autoencoder,
-    load_generator,
-    save_autoencoder,
-    save_generator,
-    whole_folder,
-)
+from diffusionseg.pretraining.saving import damage_named, load_generator, save_generator, whole_folder
 from diffusionseg.recognition import (
     FOLDER,
     describe_photos,
@@ -58,20 +37,7 @@ from diffusionseg.recognition import (
     load_encoder,
     of_frequent_classes,
 )
-from diffusionseg.training import (
-    Journal,
-    WeightAverage,
-    load_checkpoint,
-    save_checkpoint,
-    step_generator,
-)
-
-SKIPPED = 10
-"""Steps whose gradient is no number, after which a run gives up."""
-
-Report = Callable[[str, int, int, dict[str, float]], None]
-"""Called as report(stage, done, all, values): stages `autoencoder`, `encoder` and `generator` after steps, `judging`
-after photographs, and `judge` with the numbers of the checkpoint after so many steps."""
+from diffusionseg.training import Journal, WeightAverage
 
 
 def pretrain(
@@ -102,8 +68,8 @@ def pretrain(
     that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples at every
     checkpoint, encoder/ with the training of the encoder, and the checkpoint, from which an interrupted run resumes bit
     for bit on the same machine.
-    Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in `SKIPPED`
-    steps, and when the generator's size or tokenizer does not allow judging.
+    Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in ten steps,
+    and when the generator's size or tokenizer does not allow judging.
     """
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
@@ -131,7 +97,7 @@ def pretrain(
     tokenizer = _tokenizer([*vocabulary, *general.values()], model_dir / "tokenizer", start_from)
     if judged is not None:
         check_judged(judged, tokenizer, config.generator)
-    vae, components = _autoencoder(photos, model_dir / "vae", config, start_from, device, report)
+    vae, components = trained_autoencoder(photos, model_dir / "vae", config, start_from, device, report)
     # The same weights whether the autoencoder has just been trained or was there already.
     torch.manual_seed(config.seed)
     model = build_generator(config.generator, len(tokenizer), tokenizer.model_max_length)
@@ -172,7 +138,7 @@ def pretrain(
         draw(step)
 
     batches = Batches(photos, larger, general, tokenizer, config, captioned)
-    _train_generator(model, average, batches, components, aligner, out, config, device, compiled, report, look)
+    train_generator(model, average, batches, components, aligner, out, config, device, compiled, report, look)
     save_generator(model_dir, model, average.weights, photos.names)
     return model_dir
 
@@ -232,126 +198,3 @@ def _tokenizer(words: Sequence[str], directory: Path, start_from: Path | None) -
                 train_tokenizer(words, folder)
     with damage_named(directory):
         return CLIPTokenizer.from_pretrained(directory)
-
-
-def _autoencoder(
-    photos: Photos,
-    directory: Path,
-    config: PretrainConfig,
-    start_from: Path | None,
-    device: torch.device,
-    report: Report,
-) -> tuple[AutoencoderKL, PatchComponents]:
-    place = directory.parent.parent / "autoencoder"
-    if not directory.is_dir():
-        if start_from is not None:
-            save_autoencoder(directory, *load_autoencoder(start_from / "vae"))
-        else:
-            save_autoencoder(directory, *_train_autoencoder(photos, place, config, device, report))
-    # Also where an earlier run was killed before it came here.
-    shutil.rmtree(place, ignore_errors=True)
-    return load_autoencoder(directory)
-
-
-def _train_autoencoder(
-    photos: Photos, place: Path, config: PretrainConfig, device: torch.device, report: Report
-) -> tuple[AutoencoderKL, PatchComponents]:
-    rng = np.random.default_rng(config.seed)
-    some = photos.images[rng.permutation(len(photos))[:4000]]
-    components = fit_patch_components(some, config.generator.latent_channels)
-    torch.manual_seed(config.seed)
-    vae = build_autoencoder(config.generator.latent_channels, config.image_size).to(device)
-    optimizer = autoencoder_optimizer(vae)
-    resumed = load_checkpoint(place, vae, None, optimizer)
-    total, first = config.autoencoder_steps, resumed[0] if resumed else 0
-    for step, latent, pixel in autoencoder_steps(
-        vae, optimizer, components, photos.images, first=first, steps=total, batch_size=24, seed=config.seed
-    ):
-        if not math.isfinite(latent + pixel):
-            raise ValueError(
-                f"the autoencoder's error is no number at step {step}; start again in another --out with another --seed"
-            )
-        report("autoencoder", step + 1, total, {"latent_mse": latent, "pixel_l1": pixel})
-        if (step + 1) % config.save_every == 0 and step + 1 < total:
-            place.mkdir(exist_ok=True)
-            save_checkpoint(place, step + 1, vae, None, optimizer, {})
-    return vae, components
-
-
-def _train_generator(
-    model: Generator,
-    average: WeightAverage,
-    batches: Batches,
-    components: PatchComponents,
-    aligner: Aligner | None,
-    out: Path,
-    config: PretrainConfig,
-    device: torch.device,
-    compiled: bool,
-    report: Report,
-    look: Callable[[int, Journal], None],
-) -> None:
-    on_gpu = device.type == "cuda"
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=on_gpu
-    )
-    # Skips the steps whose gradient is no number, without waiting for the GPU to tell; its scale counts them.
-    scaler = torch.amp.GradScaler(device.type, init_scale=1.0, backoff_factor=0.5, growth_interval=2**31 - 1)
-    resumed = load_checkpoint(out, model, average, optimizer)
-    first = resumed[0] if resumed else 0
-    journal = Journal(out, first, of_checkpoint=(CORLOC,))
-    if first:
-        # What a killed run left undone at its last checkpoint.
-        look(first, journal)
-    alphas = build_scheduler().alphas_cumprod.to(device)
-    if on_gpu:
-        prepare_for_gpu(model, compiled)
-        if compiled and aligner is not None:
-            aligner.compile()
-    model.train()
-    started = time.monotonic()
-    steps, seen = range(first, config.steps), 0
-    # A GPU is not to wait for its batches; on a processor there is no core to spare.
-    for step, batch in zip(steps, batches.ahead(steps, workers=4 if on_gpu else 0), strict=True):
-        rate = learning_rate(step, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        pixels, tokens, captions, crops = (
-            t.to(device, non_blocking=on_gpu) for t in (batch.pixels, batch.tokens, batch.captions, batch.crops)
-        )
-        latents = components.encode(pixels.permute(0, 3, 1, 2).float() / 255).contiguous(
-            memory_format=torch.channels_last
-        )
-        drawn = step_generator(config.seed, step, device)
-        loss, _, _ = velocity_loss(model, latents, tokens, captions, alphas, drawn, config.timestep_shift)
-        aligned = None if aligner is None else aligner.loss(step, crops)
-        total = loss if aligned is None else loss + config.alignment * aligned
-        seen += len(pixels)
-        told = step % 20 == 0 or (step + 1) % config.save_every == 0 or step + 1 == config.steps
-        optimizer.zero_grad(set_to_none=True)
-        # PyTorch has no type for it.
-        scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        scaler.step(optimizer)
-        scaler.update()
-        average.update(model)
-        if told and scaler.get_scale() <= 0.5**SKIPPED:
-            raise ValueError(
-                f"the gradient was no number in {SKIPPED} steps or more until step {step}, the loss is {total.item()}; "
-                f"{out} keeps the last checkpoint, start again in another --out with a lower --learning-rate"
-            )
-        if told:
-            speed = seen / (time.monotonic() - started)
-            numbers = {"loss": loss.item()}
-            if aligned is not None:
-                numbers["alignment"] = aligned.item()
-            numbers |= {"grad_norm": norm.item(), "lr": rate, "photos_per_second": speed}
-            values = {name: value for name, value in numbers.items() if math.isfinite(value)}
-            journal.write(step, **values)
-            report("generator", step + 1, config.steps, values)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(out, step + 1, model, average, optimizer, {})
-            paused = time.monotonic()
-            look(step + 1, journal)
-            started += time.monotonic() - paused
