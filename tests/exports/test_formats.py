@@ -104,6 +104,20 @@ def test_results_evaluate_as_the_predictions_do(predictions, shards, tmp_path):
                 # Small parts that no box was predicted for make it less than 1.
                 assert 0 < evaluation.stats[0] < 1
                 assert kind == "segm" or evaluation.stats[0] == values["ap"]
+    # Categories are those of the file, by name, and 1 where it has none of that name.
+    data["categories"] = [{"id": 7, "name": "cat"}, {"id": 18, "name": "dog"}]
+    (tmp_path / "classes.json").write_text(json.dumps(data))
+    for name, number in (("dog", 18), ("zebra", 1)):
+        config = ExportConfig("coco-results", instances=tmp_path / "classes.json", class_name=name)
+        export(predictions[0], tmp_path / name, config)
+        results = json.loads((tmp_path / name / "results.json").read_text())
+        assert {result["category_id"] for result in results} == {number}
+    data["categories"] = [{"id": "18", "name": "dog"}]
+    (tmp_path / "classes.json").write_text(json.dumps(data))
+    with pytest.raises(
+        ValueError, match=r"classes.json: `categories` must be a list of objects with id, a whole number"
+    ):
+        export(predictions[0], tmp_path / "no", ExportConfig("coco-results", instances=tmp_path / "classes.json"))
     with pytest.raises(ValueError, match="coco-results is for predictions"):
         export(shards[0], tmp_path / "no", ExportConfig("coco-results"))
 

@@ -58,7 +58,28 @@ def evaluate_coco(predictions: Path, instances: Path, *, allow_missing: bool = F
 
 
 def read_instances(path: Path) -> dict[str, Any]:
-    """A COCO instances file. Raises ValueError naming the file where it is none."""
+    """A COCO instances file, all objects taken as one class. Raises ValueError naming the file where it is none."""
+    data = read_classed_instances(path)
+    images = [{"id": i["id"], "file_name": i["file_name"]} for i in data["images"]]
+    annotations = [
+        {
+            "id": a["id"],
+            "image_id": a["image_id"],
+            "category_id": 1,
+            "bbox": a["bbox"],
+            "area": a.get("area", a["bbox"][2] * a["bbox"][3]),
+            "iscrowd": int(a.get("iscrowd", 0)),
+        }
+        for a in data["annotations"]
+    ]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "object"}]}
+
+
+def read_classed_instances(path: Path) -> dict[str, Any]:
+    """A COCO instances file as it is, checked but for what an annotation says of its class; `categories` may be empty.
+
+    Raises ValueError naming the file where it is none.
+    """
     data = read_json_object(path)
     for key, needed in (("images", ("id", "file_name")), ("annotations", ("id", "image_id", "bbox"))):
         entries = data.get(key)
@@ -81,17 +102,9 @@ def read_instances(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: annotation {a['id']}: a bbox is [x, y, width, height]")
         if not is_number(a.get("area", 0)) or a.get("iscrowd", 0) not in (0, 1):
             raise ValueError(f"{path}: annotation {a['id']}: `area` is a number and `iscrowd` 0 or 1")
-    images = [{"id": i["id"], "file_name": i["file_name"]} for i in data["images"]]
-    # All objects are one class; what else is said of them does not count.
-    annotations = [
-        {
-            "id": a["id"],
-            "image_id": a["image_id"],
-            "category_id": 1,
-            "bbox": a["bbox"],
-            "area": a.get("area", a["bbox"][2] * a["bbox"][3]),
-            "iscrowd": int(a.get("iscrowd", 0)),
-        }
-        for a in data["annotations"]
-    ]
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "object"}]}
+    categories = data.setdefault("categories", [])
+    if not isinstance(categories, list) or not all(
+        isinstance(c, dict) and type(c.get("id")) is int and isinstance(c.get("name"), str) for c in categories
+    ):
+        raise ValueError(f"{path}: `categories` must be a list of objects with id, a whole number, and name, a text")
+    return data

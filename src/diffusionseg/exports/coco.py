@@ -9,7 +9,7 @@ from typing import Any
 
 from diffusionseg import __version__
 from diffusionseg.data import ImageError
-from diffusionseg.evaluation.coco import read_instances
+from diffusionseg.evaluation.coco import read_classed_instances
 from diffusionseg.exports.items import IGNORE, Box, FoundObject, Item, bounds, objects, predicted_objects
 from diffusionseg.exports.photographs import place_photograph
 from diffusionseg.exports.writer import JsonList, Writer
@@ -84,9 +84,9 @@ class CocoResultsWriter(Writer):
         self._file = self.open("results.json")
         self._file.write("[")
         self._results = JsonList(self._file)
-        truth = None if self.config.instances is None else read_instances(self.config.instances)
+        truth = None if self.config.instances is None else read_classed_instances(self.config.instances)
         self._ids = None if truth is None else _ids(truth)
-        self._categories = {} if truth is None else {c["name"]: c["id"] for c in truth["categories"] if "name" in c}
+        self._categories = {} if truth is None else {c["name"]: c["id"] for c in truth["categories"]}
 
     def add(self, item: Item) -> int:
         """Write the objects predicted in an image."""
