@@ -80,13 +80,13 @@ class CocoResultsWriter(Writer):
     """
 
     def start(self) -> None:
-        """Begin the list, and read the ids."""
-        self._file = self.open("results.json")
-        self._file.write("[")
-        self._results = JsonList(self._file)
+        """Read the ids, and begin the list."""
         truth = None if self.config.instances is None else read_classed_instances(self.config.instances)
         self._ids = None if truth is None else _ids(truth)
         self._categories = {} if truth is None else {c["name"]: c["id"] for c in truth["categories"]}
+        self._file = self.open("results.json")
+        self._file.write("[")
+        self._results = JsonList(self._file)
 
     def add(self, item: Item) -> int:
         """Write the objects predicted in an image."""
