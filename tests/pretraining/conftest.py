@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from diffusionseg.pretraining import GeneratorConfig, JudgeConfig, PretrainConfig
+from diffusionseg.recognition import EncoderConfig
+from stripes import striped_photos
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +93,16 @@ def annotated(tmp_path, write_annotated):
             ("images/e.png", (32, 32), [("red square", [0, 0, 31, 31]), ("blue square", [0, 0, 4, 4])]),
         ],
     )
+
+
+@pytest.fixture(scope="session")
+def captioned():
+    """Stripes of 32 pixels."""
+    some = striped_photos()
+    return dataclasses.replace(some, images=some.images.repeat(2, 1).repeat(2, 2))
+
+
+@pytest.fixture
+def one_step(short):
+    encoder = EncoderConfig(steps=3, batch_size=16, fewest=5)
+    return dataclasses.replace(short, aligned_batch_size=8, aligned_below=3, encoder=encoder, seed=5)

@@ -28,18 +28,11 @@ from diffusionseg.recognition import (
     train_encoder,
 )
 from diffusionseg.status import folder_status
-from stripes import striped_photos, write_striped
+from stripes import write_striped
 
 CPU = torch.device("cpu")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def captioned():
-    """Stripes of 32 pixels."""
-    some = striped_photos()
-    return dataclasses.replace(some, images=some.images.repeat(2, 1).repeat(2, 2))
 
 
 @pytest.fixture
@@ -175,12 +168,6 @@ def test_a_run_without_captioned_photographs_is_the_same_whatever_would_be_align
     pretrain(photos, photos.names, {}, tmp_path / "run", other, device=CPU)
 
 
-@pytest.fixture
-def one_step(short):
-    encoder = EncoderConfig(steps=3, batch_size=16, fewest=5)
-    return dataclasses.replace(short, aligned_batch_size=8, aligned_below=3, encoder=encoder, seed=5)
-
-
 def test_the_weight_of_the_alignment_counts(folder, captioned, one_step, tmp_path):
     photos, weights = read_photos([folder], 32), []
     for weight in (1.0, 0.5):
@@ -254,65 +241,6 @@ def test_compiled_features_are_the_same(config, captioned, monkeypatch):
     aligner.compile()
     assert aligner.loss(0, pictures).item() == pytest.approx(eager, abs=1e-5)
     assert len(traced) == 1
-
-
-def test_a_run_takes_the_encoder_of_an_earlier_one(folder, captioned, one_step, tmp_path):
-    photos = read_photos([folder], 32)
-
-    def go(name, config=one_step, **given):
-        pretrain(photos, photos.names, {}, tmp_path / name, config, device=CPU, **given)
-        return json.loads((tmp_path / name / "pretrain.json").read_text())
-
-    trained = go("trained", captioned=captioned)
-    # Another order of steps draws another encoder.
-    other = go("other", dataclasses.replace(one_step, seed=6), captioned=captioned)
-    taken = go("taken", captioned=captioned, encoder_from=tmp_path / "trained")
-    first, second = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("trained", "taken"))
-    assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
-    assert trained["captioned"] == other["captioned"]
-    assert ("encoder" in taken, "encoder_from" in trained) == (False, False)
-    told = taken["encoder_from"]
-    assert len(told.pop("sha256")) == 64
-    assert told == {"captioned": trained["captioned"], "encoder": trained["encoder"], "seed": 5, "side": 32}
-    assert folder_status(str(tmp_path / "taken")).finished
-    for name, given in (("trained", {"encoder_from": tmp_path / "other"}), ("taken", {})):
-        with pytest.raises(ValueError, match=r"another run \(encoder(_from)? differ"):
-            go(name, captioned=captioned, **given)
-    with pytest.raises(ValueError, match=r"another run \(encoder_from differ\)"):
-        go("taken", captioned=captioned, encoder_from=tmp_path / "other")
-    # The first run is no longer needed, and the encoder can be taken from here as well.
-    shutil.rmtree(tmp_path / "trained")
-    (tmp_path / "taken" / "checkpoint.safetensors").unlink()
-    go("taken", captioned=captioned, encoder_from=tmp_path / "trained")
-    third = load_file(tmp_path / "taken" / "checkpoint.safetensors")
-    assert [name for name, value in first.items() if not torch.equal(value, third[name])] == []
-    assert go("again", captioned=captioned, encoder_from=tmp_path / "taken" / "encoder")["encoder_from"]["seed"] == 5
-
-
-def test_an_encoder_that_cannot_be_taken_is_named_before_anything_is_made(
-    folder, annotated, captioned, one_step, tmp_path
-):
-    photos = read_photos([folder], 32)
-
-    def refused(message, **given):
-        with pytest.raises(ValueError, match=message):
-            pretrain(photos, photos.names, {}, tmp_path / "run", one_step, device=CPU, **given)
-        assert not (tmp_path / "run" / "pretrain.json").exists()
-
-    refused("--encoder-from: features are aligned with it on --captioned", encoder_from=tmp_path)
-    refused(
-        "--encoder-from .*none: no .*none/encoder/checkpoint.safetensors",
-        captioned=captioned,
-        encoder_from=tmp_path / "none",
-    )
-    pretrain(photos, photos.names, {}, tmp_path / "first", one_step, device=CPU, captioned=captioned)
-    judged = read_judged_photos(annotated, photos, captioned=captioned)
-    fewer = dataclasses.replace(captioned, images=captioned.images[:40], labels=captioned.labels[:40])
-    given = {"encoder_from": tmp_path / "first", "judged": judged}
-    refused("those that judge may be among them", captioned=fewer, **given)
-    # With the same photographs nothing but their size is in the way.
-    with pytest.raises(ValueError, match="--judge reads attention layers of 196 to 1024 positions"):
-        pretrain(photos, photos.names, {}, tmp_path / "run", one_step, device=CPU, captioned=captioned, **given)
 
 
 def test_features_are_read_from_noised_latents(config, captioned, monkeypatch):

@@ -68,8 +68,9 @@ def pretrain(
     that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples at every
     checkpoint, encoder/ with the training of the encoder, and the checkpoint, from which an interrupted run resumes bit
     for bit on the same machine.
-    Raises ValueError when OUT holds another run, naming what differs, when the gradient was no number in ten steps,
-    and when the generator's size or tokenizer does not allow judging.
+    Raises ValueError when OUT holds another run, naming what differs, when there is no finished encoder in
+    `encoder_from`, when the gradient was no number in ten steps, and when judging is not possible: with this size or
+    tokenizer, or since the encoder taken may have seen what judges.
     """
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
