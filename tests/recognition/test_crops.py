@@ -1,4 +1,5 @@
-"""Crops that an encoder learns from are parts of a photograph, drawn from a generator alone."""
+"""Crops that an encoder learns from are parts of a photograph, some with a rectangle of another, drawn from a generator
+alone."""
 
 from dataclasses import replace
 
@@ -6,6 +7,7 @@ import numpy as np
 import torch
 
 from diffusionseg.recognition import EncoderConfig, crops
+from diffusionseg.recognition.crops import cut_in
 
 
 def drawn(image, seed=3, count=256, **changed):
@@ -61,3 +63,40 @@ def test_crops_are_recoloured():
     assert 0.04 < (difference < 1e-3).float().mean() < 0.2
     assert difference.max() > 1.0
     assert difference[difference > 1e-3].min() < 0.5
+
+
+def numbered(count=2000, side=32):
+    """Pictures (count, 3, side, side) each of its own number."""
+    return torch.arange(float(count))[:, None, None, None].repeat(1, 3, side, side)
+
+
+def test_a_rectangle_of_another_picture_is_cut_in():
+    pictures = numbered()
+    mixed, others, own = cut_in(pictures, 0.5, torch.Generator().manual_seed(3))
+    assert torch.equal(pictures, numbered())
+    assert (others != torch.arange(2000)).all()
+    for picture, other, share, number in zip(mixed, others, own, range(2000), strict=True):
+        cut = picture[0] == other
+        assert torch.equal(picture, torch.where(cut, float(other), float(number)).expand(3, -1, -1))
+        assert torch.equal(cut, cut.any(0) & cut.any(1)[:, None])
+        assert share == 1 - cut.float().mean()
+    assert 0.45 < (own < 1).float().mean() < 0.55
+    assert 0.6 < own[own < 1].mean() < 0.75
+    assert own.min() < 0.1
+    middle = (mixed[:, 0, 12:20, 12:20] == others[:, None, None]).float().mean()
+    corner = (mixed[:, 0, :8, :8] == others[:, None, None]).float().mean()
+    assert corner < middle
+    assert corner > 0.03
+
+
+def test_rectangles_are_of_the_generator_alone_and_as_many_as_asked():
+    first, again, other = (cut_in(numbered(64), 1.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    assert (first[2] < 1).float().mean() > 0.9
+    drawn = torch.Generator().manual_seed(1)
+    before = drawn.get_state()
+    pictures, _, own = cut_in(numbered(64), 0.0, drawn)
+    assert torch.equal(pictures, numbered(64))
+    assert (own == 1).all()
+    assert torch.equal(drawn.get_state(), before)

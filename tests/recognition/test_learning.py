@@ -84,11 +84,42 @@ def test_steps_draw_other_crops_of_other_photographs_and_never_of_those_that_mea
     assert len(set(seeds)) == SETTINGS.steps
 
 
-@pytest.mark.parametrize("changed", [{"config": replace(SETTINGS, smoothing=0.5)}, {"dtype": "bf16"}, {"seed": 1}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"config": replace(SETTINGS, smoothing=0.5)},
+        {"config": replace(SETTINGS, cutmix=0.0)},
+        {"dtype": "bf16"},
+        {"seed": 1},
+    ],
+)
 def test_settings_count_from_the_first_step_on(captioned, whole, tmp_path, changed):
     learnt(captioned, tmp_path, **changed)
     first, other = (json.loads((f / "metrics.jsonl").read_text().split("\n")[0]) for f in (whole[1], tmp_path))
     assert first["loss"] != other["loss"]
+
+
+def test_both_labels_of_a_mixed_picture_count_by_their_share_of_it():
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
+    labels, others, own = torch.tensor([0, 1]), torch.tensor([1, 2]), torch.tensor([0.75, 1.0])
+    logs = -logits.log_softmax(1)
+    expected = (0.75 * logs[0, 0] + 0.25 * logs[0, 1] + logs[1, 1]) / 2
+    assert torch.allclose(learning._loss(logits, labels, others, own, 0.0), expected)
+    evenly = (0.75 * logs[0, 0] + 0.25 * logs[0, 1] + logs[1, 1]) / 2 * 0.9 + logs.mean() * 0.1
+    assert torch.allclose(learning._loss(logits, labels, others, own, 0.1), evenly)
+
+
+def test_the_labels_of_a_step_follow_its_rectangles(captioned, tmp_path, monkeypatch):
+    """With every picture wholly another's, only the others' labels are learnt."""
+    seen = []
+
+    def whole(pictures, share, drawn):
+        others = torch.arange(len(pictures)).roll(1)
+        return pictures[others], others, torch.zeros(len(pictures))
+
+    monkeypatch.setattr(learning, "cut_in", whole)
+    learnt(captioned, tmp_path, report=lambda *values: seen.append(values[2]))
+    assert seen[-1]["accuracy"] == 1.0
 
 
 def test_only_weights_decay_and_by_what_is_asked():
@@ -153,6 +184,7 @@ def test_rare_classes_are_left_out():
         ({"batch_size": 1}, "encoder batch_size must be at least 2"),
         ({"learning_rate": float("nan")}, "encoder learning_rate must be positive"),
         ({"smoothing": 1.0}, "smoothing must be in"),
+        ({"cutmix": 1.5}, "encoder cutmix must be in 0…1, got 1.5"),
         ({"area": (0.5, 0.2)}, "encoder area must be 0 < low <= high <= 1"),
     ],
 )

@@ -25,6 +25,8 @@ class EncoderConfig:
     area: tuple[float, float] = (0.2, 1.0)
     """Range of a crop's share of the photograph, above 0 up to 1; a side that would be longer than the photograph's is
     shortened to it."""
+    cutmix: float = 0.5
+    """Share of the crops a rectangle of which shows another's (CutMix, Yun et al. 2019, arXiv 1905.04899), 0 to 1."""
     fewest: int = 20
     """Photographs that a class must have to be learnt, at least 1."""
 
@@ -41,5 +43,7 @@ class EncoderConfig:
             raise ValueError(
                 f"encoder average_decay and smoothing must be in [0, 1), got {self.average_decay} and {self.smoothing}"
             )
+        if not 0 <= self.cutmix <= 1:
+            raise ValueError(f"encoder cutmix must be in 0…1, got {self.cutmix}")
         if not 0 < self.area[0] <= self.area[1] <= 1:
             raise ValueError(f"encoder area must be 0 < low <= high <= 1, got {self.area}")

@@ -1,4 +1,4 @@
-"""Random parts of captioned photographs, from which an encoder learns."""
+"""Random parts of captioned photographs, and rectangles of one in another, from which an encoder learns."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ def crops(images: NDArray[np.uint8], side: int, config: EncoderConfig, drawn: to
     colour = torch.where(even(0, 1) < 0.1, torch.zeros(count), even(0.5, 1.5))
     pictures = grey + (pictures - grey) * each(colour)
     return pictures.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def cut_in(pictures: Tensor, share: float, drawn: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures (N, 3, S, S) of which a `share`, drawn, show a rectangle of another at the same place.
+
+    Returns them, which picture (N,) each rectangle is of, and the share (N,) of the pixels that are still a picture's
+    own. A rectangle's area is evenly distributed before what lies outside the picture is cut off. Everything random is
+    of `drawn`.
+    """
+    count, side = len(pictures), pictures.shape[-1]
+    others = torch.arange(count).roll(1)
+    if share == 0:
+        return pictures, others, torch.ones(count)
+    half = torch.rand(count, generator=drawn).sqrt() * side / 2
+    middle = torch.rand(2, count, generator=drawn) * side
+    pixel = torch.arange(side) + 0.5
+    inside = (pixel - middle[:, :, None]).abs() < half[:, None]
+    chosen = torch.rand(count, generator=drawn) < share
+    cut = inside[0, :, :, None] & inside[1, :, None, :] & chosen[:, None, None]
+    mixed = torch.where(cut[:, None].to(pictures.device), pictures[others], pictures)
+    return mixed, others, 1 - cut.float().mean((1, 2))

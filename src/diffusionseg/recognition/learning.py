@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from diffusionseg.prediction.settings import to_json
 from diffusionseg.recognition.config import EncoderConfig
-from diffusionseg.recognition.crops import crops
+from diffusionseg.recognition.crops import crops, cut_in
 from diffusionseg.recognition.encoder import Encoder
 from diffusionseg.training import (
     Journal,
@@ -112,11 +112,12 @@ def train_encoder(
         for group in optimizer.param_groups:
             group["lr"] = rate
         rows = training[batch_indices(len(training), config.batch_size, seed, step)]
-        pictures = crops(photos.images[rows], side, config, step_generator(seed, step)).to(device)
-        labels = torch.from_numpy(photos.labels[rows]).to(device)
+        drawn = step_generator(seed, step)
+        pictures, others, own = cut_in(crops(photos.images[rows], side, config, drawn), config.cutmix, drawn)
+        labels = torch.from_numpy(photos.labels[rows])
         with precision.autocast():
-            logits = learner(pictures)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=config.smoothing)
+            logits = learner(pictures.to(device))
+        loss = _loss(logits.float(), *(each.to(device) for each in (labels, labels[others], own)), config.smoothing)
         if not math.isfinite(loss.item()):
             raise ValueError(f"the loss is {loss.item()} at step {step} of the encoder; {REMEDY}")
         precision.step(loss, learner, optimizer, GRADIENT_NORM, f"at step {step} of the encoder; {REMEDY}")
@@ -150,6 +151,14 @@ class _Namer(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.head(self._encode(pictures)[-1].mean((2, 3)))
         return logits
+
+
+def _loss(logits: Tensor, labels: Tensor, others: Tensor, own: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of logits (N, classes) with labels (N,) by the share `own` (N,), and with `others` by the rest."""
+    first, second = (
+        functional.cross_entropy(logits, each, label_smoothing=smoothing, reduction="none") for each in (labels, others)
+    )
+    return (own * first + (1 - own) * second).mean()
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
