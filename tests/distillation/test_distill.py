@@ -117,6 +117,10 @@ def test_weights_to_begin_with_that_do_not_fit_cost_no_earlier_run(folder, pairs
     with pytest.raises(ValueError, match=r"--start-from .*out: holds no checkpoint\.safetensors; give the folder of a"):
         distill(pairs, out, config=SETTINGS, start_from=out, overwrite=True)
     assert (out / "student.onnx").read_bytes() == (folder / "student.onnx").read_bytes()
+    shutil.copy(folder / "checkpoint.safetensors", out)
+    with pytest.raises(ValueError, match=r"--start-from .*out: --overwrite deletes it; copy that run, or choose anoth"):
+        distill(pairs, out, config=SETTINGS, start_from=out, overwrite=True)
+    assert (out / "checkpoint.safetensors").read_bytes() == (folder / "checkpoint.safetensors").read_bytes()
 
 
 def test_another_run_in_the_folder_is_refused(folder, pairs):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from diffusionseg.distillation import distill, run
 from diffusionseg.pretraining import Photos, read_photos
-from diffusionseg.recognition import EncoderConfig, describe_photos, of_frequent_classes
+from diffusionseg.recognition import EncoderConfig, describe_photos, find_encoder, of_frequent_classes
 from diffusionseg.status import folder_status
 from diffusionseg.student import Student
 from small_student import SETTINGS
@@ -126,6 +126,13 @@ def test_what_holds_no_finished_encoder_is_named(pairs, captioned, whole, folder
     (tmp_path / "student" / "encoder").mkdir(parents=True)
     shutil.copy(whole / "checkpoint.safetensors", tmp_path / "student" / "encoder")
     assert "does not say what its encoder has learnt" in refused(tmp_path / "student")
+
+
+def test_a_run_whose_own_folder_is_called_encoder_has_its_encoder_within(whole, tmp_path):
+    run = tmp_path / "encoder"
+    shutil.copytree(whole, run)
+    assert find_encoder(run, tmp_path / "out") == run / "encoder"
+    assert find_encoder(run / "encoder", tmp_path / "out") == run / "encoder"
 
 
 @pytest.mark.parametrize("stops_after", [30, 61, 82])

@@ -154,6 +154,12 @@ def test_runs_that_start_from_the_same_weights_elsewhere_end_with_the_same_bytes
     for name in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
         assert (here / name).read_bytes() == (there / name).read_bytes()
         assert (here / name).read_bytes() != (first / name).read_bytes()
+    # A run goes on where its weights to start from have moved, and not where they have become others.
+    shutil.move(copy, tmp_path / "moved")
+    pretrain(photos, photos.names, {}, tmp_path / "there", longer, device=device, start_from=tmp_path / "moved")
+    shutil.copytree(here / "unet", tmp_path / "moved" / "unet", dirs_exist_ok=True)
+    with pytest.raises(ValueError, match=r"another run \(start_from differ\)"):
+        pretrain(photos, photos.names, {}, tmp_path / "there", longer, device=device, start_from=tmp_path / "moved")
 
 
 @pytest.mark.slow
@@ -183,6 +189,50 @@ def test_one_step_that_is_no_number_is_passed_over(folder, tmp_path, short, monk
     assert last["loss"] > 0
     for file in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(model / file).values())
+
+
+def test_bad_steps_count_over_an_interruption(folder, tmp_path, short, monkeypatch):
+    photos, real = read_photos([folder], 32), generator_training.velocity_loss
+
+    def broken(*arguments):
+        loss, *rest = real(*arguments)
+        return loss * float("nan"), *rest
+
+    def stop(stage, done, *_):
+        if stage == "generator" and done == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(generator_training, "velocity_loss", broken)
+    run = {"config": dataclasses.replace(short, steps=12, save_every=1), "device": torch.device("cpu")}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(photos, photos.names, {}, tmp_path / "run", report=stop, **run)
+    with pytest.raises(ValueError, match="the gradient was no number in 10 steps or more until step 9"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", **run)
+
+
+def test_one_process_alone_trains_a_generator(folder, tmp_path, short, monkeypatch):
+    photos = read_photos([folder], 32)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="is trained by one process; start it without accelerate launch"):
+        pretrain(photos, photos.names, {}, tmp_path / "run", short, device=torch.device("cpu"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"learning_rate": -1.0}, "--learning-rate must be above 0 and finite, got -1.0"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
+        ({"average_decay": 1.0}, r"average_decay must be in \[0, 1\), got 1.0"),
+        ({"caption_drop": 7.0}, "caption_drop must be 0 to 1, got 7.0"),
+        ({"final_fraction": -0.1}, "final_fraction must be 0 to 1, got -0.1"),
+        ({"seed": -1}, "warmup and --seed must be at least 0, got 500 and -1"),
+    ],
+)
+def test_wrong_settings_are_named(changed, message):
+    with pytest.raises(ValueError, match=message):
+        PretrainConfig(**changed)
 
 
 def test_sizes_of_photographs_and_latents_must_agree():

@@ -17,7 +17,7 @@ from diffusionseg.recognition import (
     of_frequent_classes,
     train_encoder,
 )
-from diffusionseg.training import WeightAverage
+from diffusionseg.training import WeightAverage, save_checkpoint
 from stripes import striped_photos
 
 SETTINGS = EncoderConfig(steps=60, batch_size=16, learning_rate=1e-2, average_decay=0.9, fewest=5)
@@ -65,6 +65,18 @@ def test_a_finished_run_gives_its_encoder_again(captioned, whole):
     assert (whole[1] / "metrics.jsonl").stat().st_mtime_ns == before
     for name, value in again.state_dict().items():
         assert torch.equal(value, whole[0].state_dict()[name]), name
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_has_its_curves(captioned, tmp_path, monkeypatch):
+    def killed(out, done, *rest):
+        save_checkpoint(out, done, *rest)
+        if done == SETTINGS.steps:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        learnt(captioned, tmp_path, save_every=SETTINGS.steps)
+    assert (tmp_path / "curves.png").exists()
 
 
 def test_steps_draw_other_crops_of_other_photographs_and_never_of_those_that_measure(captioned, tmp_path, monkeypatch):

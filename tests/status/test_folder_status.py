@@ -80,19 +80,21 @@ def test_names_with_commas_go_on_from_a_file(half):
 
 
 @pytest.mark.parametrize(
-    ("record", "settings"), [("run.json", {"training": {"steps": 4}}), ("pretrain.json", {"steps": 4})]
+    ("record", "settings", "rate"),
+    [("run.json", {"training": {"steps": 4}}, "learning_rate"), ("pretrain.json", {"steps": 4}, "lr")],
 )
-def test_a_training_run(tmp_path, record, settings):
+def test_a_training_run(tmp_path, record, settings, rate):
     (tmp_path / record).write_text(json.dumps(settings))
     begun = folder_status(tmp_path)
     assert (begun.kind, begun.done, begun.total, begun.per_minute) == ("training run", 0, 4, None)
-    lines = "".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(3))
+    lines = "".join(json.dumps({"step": step, "loss": 1.0, rate: 0.1}) + "\n" for step in range(3))
     (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3, "corloc": 0.5}\n{"step": 3, "loss"')
     os.utime(tmp_path / record, (1000, 1000))
     os.utime(tmp_path / "metrics.jsonl", (1060, 1060))
     found = folder_status(tmp_path)
     assert (found.kind, found.done, found.total, found.per_minute, found.finished) == ("training run", 3, 4, 3.0, False)
-    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 3, "loss": 1.0}\n')
+    # A step whose loss was no number has none.
+    (tmp_path / "metrics.jsonl").write_text(lines + json.dumps({"step": 3, rate: 0.1}) + "\n")
     weightless = folder_status(tmp_path)
     assert (weightless.done, weightless.finished) == (4, False)
     for last in ("config.json", "model/model_index.json"):

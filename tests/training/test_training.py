@@ -85,6 +85,36 @@ def test_checkpoint_continues_to_the_bit(tmp_path, one_thread):
     assert all(torch.equal(whole[k], parts[k]) for k in whole)
 
 
+def convolved(directory, steps):
+    """A module that lies channels last, and its optimiser and average, after these steps, half of them resumed."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GELU(), nn.Conv2d(8, 4, 3)).to(memory_format=torch.channels_last)
+    # As on a GPU: it reads what it keeps of a weight in the order of that weight.
+    optimizer = torch.optim.AdamW(module.parameters(), 1e-2, fused=True)
+    average = WeightAverage(module, 0.9)
+    resumed = load_checkpoint(directory, module, average, optimizer)
+    for step in range(resumed[0] if resumed else 0, steps):
+        inputs = torch.randn(2, 3, 8, 8, generator=step_generator(0, step)).to(memory_format=torch.channels_last)
+        optimizer.zero_grad()
+        module(inputs).square().mean().backward()
+        optimizer.step()
+        average.update(module)
+    save_checkpoint(directory, steps, module, average, optimizer, {})
+    return module, optimizer, average
+
+
+def test_what_is_kept_of_a_weight_lies_in_memory_as_it_does(tmp_path, one_thread):
+    whole, _, _ = convolved(tmp_path / "whole", 8)
+    convolved(tmp_path / "parts", 4)
+    module, optimizer, average = convolved(tmp_path / "parts", 8)
+    assert not module[0].weight.is_contiguous()
+    for name, parameter in module.named_parameters():
+        assert torch.equal(parameter, dict(whole.named_parameters())[name]), name
+        assert average.weights[name].stride() == parameter.stride()
+        kept = [value for value in optimizer.state[parameter].values() if value.ndim]
+        assert [value.stride() for value in kept] == [parameter.stride()] * 2
+
+
 def test_checkpoint_of_another_model_is_named(tmp_path):
     run(tmp_path, 5)
     module = nn.Linear(2, 2)

@@ -17,7 +17,7 @@ from diffusionseg.exploitation.batches import Batch
 from diffusionseg.exploitation.features import as_tensor
 from diffusionseg.exploitation.identity import check_same_run, describe_pairs, remove_run
 from diffusionseg.exploitation.loop import train_module
-from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys
+from diffusionseg.exploitation.pair_views import PLAIN, Key, Pair, PairViews, split, step_keys, validation_keys
 from diffusionseg.prediction import PredictConfig
 from diffusionseg.prediction.hub import CARD
 from diffusionseg.prediction.settings import to_json
@@ -89,6 +89,8 @@ def distill(
     if captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
         begun_with = {"captioned": describe_photos(captioned), "encoder": to_json(config.encoder)}
+    if overwrite and start_from is not None and start_from.resolve() == out.resolve():
+        raise ValueError(f"--start-from {start_from}: --overwrite deletes it; copy that run, or choose another --out")
     if overwrite:
         # Not before: pairs or weights that cannot be read must not cost an earlier run.
         remove_run(out)
@@ -172,10 +174,8 @@ class _PictureBatches:
         return self._batch(keys)
 
     def to_validate(self) -> tuple[str, Iterator[Batch]]:
-        seen, name = (self.held_out, "held_out_iou") if self.held_out else (self.training[:8], "training_iou")
-        keys = [(index, PLAIN) for index in seen]
-        size = self.config.batch_size
-        return name, (self._batch(keys[n : n + size]) for n in range(0, len(keys), size))
+        name, parts = validation_keys(self.training, self.held_out, self.config.batch_size)
+        return name, map(self._batch, parts)
 
     def _batch(self, keys: Sequence[Key]) -> Batch:
         pairs = [self.views.pair(key) for key in keys]

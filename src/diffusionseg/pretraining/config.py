@@ -80,6 +80,17 @@ class PretrainConfig:
                 )
         if self.larger_every < 2:
             raise ValueError(f"--larger-every must be at least 2, got {self.larger_every}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"--learning-rate must be above 0 and finite, got {self.learning_rate}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be at least 0 and finite, got {self.weight_decay}")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay must be in [0, 1), got {self.average_decay}")
+        for name in ("caption_drop", "final_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
+        if self.warmup < 0 or self.seed < 0:
+            raise ValueError(f"warmup and --seed must be at least 0, got {self.warmup} and {self.seed}")
         if not 0 <= self.balance <= 1:
             raise ValueError(f"--balance must be 0 to 1, got {self.balance}")
         if not 1 <= self.timestep_shift <= 20:

@@ -45,7 +45,9 @@ def train_generator(
     # Skips the steps whose gradient is no number, without waiting for the GPU to tell; its scale counts them.
     scaler = torch.amp.GradScaler(device.type, init_scale=1.0, backoff_factor=0.5, growth_interval=2**31 - 1)
     resumed = load_checkpoint(out, model, average, optimizer)
-    first = resumed[0] if resumed else 0
+    first, state = resumed or (0, {})
+    if state.get("scaler"):
+        scaler.load_state_dict(state["scaler"])
     journal = Journal(out, first, of_checkpoint=(CORLOC,))
     if first:
         # What a killed run left undone at its last checkpoint.
@@ -98,7 +100,7 @@ def train_generator(
             journal.write(step, **values)
             report("generator", step + 1, config.steps, values)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(out, step + 1, model, average, optimizer, {})
+            save_checkpoint(out, step + 1, model, average, optimizer, {"scaler": scaler.state_dict()})
             paused = time.monotonic()
             look(step + 1, journal)
             started += time.monotonic() - paused

@@ -28,7 +28,7 @@ from diffusionseg.pretraining.judge import CORLOC, check_judged, judge, judge_pa
 from diffusionseg.pretraining.judged_photos import JudgedPhotos
 from diffusionseg.pretraining.photos import Photos
 from diffusionseg.pretraining.samples import write_sample_grid
-from diffusionseg.pretraining.saving import damage_named, load_generator, save_generator, whole_folder
+from diffusionseg.pretraining.saving import damage_named, folder_digest, load_generator, save_generator, whole_folder
 from diffusionseg.recognition import (
     FOLDER,
     describe_photos,
@@ -37,7 +37,7 @@ from diffusionseg.recognition import (
     load_encoder,
     of_frequent_classes,
 )
-from diffusionseg.training import Journal, WeightAverage
+from diffusionseg.training import Journal, WeightAverage, team_size
 
 
 def pretrain(
@@ -66,12 +66,14 @@ def pretrain(
     `alignment`); with `encoder_from`, the folder of an earlier run of this or of `distill`, they are aligned with that
     run's encoder. `judged` are annotated photographs that measure every checkpoint (see `judge`); they change nothing
     that is trained, and a run may go on with or without them. OUT also gets metrics.jsonl, curves.png, samples at every
-    checkpoint, encoder/ with the training of the encoder, and the checkpoint, from which an interrupted run resumes bit
-    for bit on the same machine.
+    checkpoint, encoder/ with the training of the encoder, and the checkpoint, from which an interrupted run goes on; on
+    one CPU thread it then ends with the same bits.
     Raises ValueError when OUT holds another run, naming what differs, when there is no finished encoder in
     `encoder_from`, when the gradient was no number in ten steps, and when judging is not possible: with this size or
     tokenizer, or since the encoder taken may have seen what judges.
     """
+    if team_size() > 1:
+        raise ValueError("a generator is trained by one process; start it without accelerate launch or torchrun")
     if start_from is not None and not (start_from / "model_index.json").is_file():
         raise ValueError(f"--start-from {start_from}: is no finished model folder (no model_index.json)")
     if captioned is None and encoder_from is not None:
@@ -84,14 +86,16 @@ def pretrain(
     out.mkdir(parents=True, exist_ok=True)
     if tuple(some.images.shape[1] for some in larger) != config.larger_sizes:
         raise ValueError(f"larger must hold one set of photographs for each of larger_sizes {config.larger_sizes}")
+    described = None
     if captioned is not None:
         captioned = of_frequent_classes(captioned, config.encoder.fewest)
-        if judged is not None and learnt is not None and learnt["captioned"] != describe_photos(captioned):
+        described = describe_photos(captioned)
+        if judged is not None and learnt is not None and learnt["captioned"] != described:
             raise ValueError(
                 "--judge: the encoder of --encoder-from learnt from other photographs than those of --captioned, and "
                 "those that judge may be among them; give --captioned the same, or judge without"
             )
-    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, captioned, learnt)
+    _check_same_run(out, config, (photos, *larger), vocabulary, general, start_from, described, learnt)
     if taken is not None:
         keep_encoder(taken, out)
     model_dir = out / "model"
@@ -151,9 +155,11 @@ def _check_same_run(
     vocabulary: Sequence[str],
     general: Mapping[str, str],
     start_from: Path | None,
-    captioned: Photos | None,
+    captioned: dict[str, Any] | None,
     learnt: dict[str, Any] | None,
 ) -> None:
+    """Write what the run in `out` is made of, or compare it with what is there; `captioned` and `learnt` are the
+    descriptions of the photographs and of the encoder that was taken."""
     digest = hashlib.sha256()
     for some in sets:
         digest.update(some.images.data)
@@ -165,8 +171,8 @@ def _check_same_run(
         "names": sets[0].names,
         "vocabulary": sorted(vocabulary),
         "general": dict(general),
-        "start_from": None if start_from is None else str(start_from.resolve()),
-        "captioned": None if captioned is None else describe_photos(captioned),
+        "start_from": None if start_from is None else folder_digest(start_from),
+        "captioned": captioned,
     }
     if captioned is None:
         # No weight depends on them.

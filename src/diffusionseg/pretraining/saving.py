@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -74,6 +75,17 @@ def damage_named(directory: Path) -> Iterator[None]:
             f"{directory}: cannot be read ({type(error).__name__}: {error}); delete this folder to have it made again, "
             "or copy it again where it was copied"
         ) from error
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 (hex) of what a run takes of a finished model folder: autoencoder, tokenizer, text encoder and U-Net."""
+    digest = hashlib.sha256()
+    for part in ("text_encoder", "tokenizer", "unet", "vae"):
+        for path in sorted((folder / part).rglob("*")):
+            if path.is_file():
+                digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def load_generator(model: Generator, folder: Path) -> None:

@@ -115,9 +115,10 @@ def train_encoder(
         drawn = step_generator(seed, step)
         pictures, others, own = cut_in(crops(photos.images[rows], side, config, drawn), config.cutmix, drawn)
         labels = torch.from_numpy(photos.labels[rows])
+        others = labels[others]
         with precision.autocast():
             logits = learner(pictures.to(device))
-        loss = _loss(logits.float(), *(each.to(device) for each in (labels, labels[others], own)), config.smoothing)
+        loss = _loss(logits.float(), labels.to(device), others.to(device), own.to(device), config.smoothing)
         if not math.isfinite(loss.item()):
             raise ValueError(f"the loss is {loss.item()} at step {step} of the encoder; {REMEDY}")
         precision.step(loss, learner, optimizer, GRADIENT_NORM, f"at step {step} of the encoder; {REMEDY}")
@@ -130,9 +131,10 @@ def train_encoder(
         journal.write(step, **values)
         report(done, config.steps, values)
         if saves:
+            # First, since a run that was killed after its last checkpoint has no step left that draws them.
+            journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
             state = {"run": identity, "scaler": precision.state()}
             save_checkpoint(out, done, learner, average, optimizer, state)
-            journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
     learner.load_state_dict(average.weights)
 
 

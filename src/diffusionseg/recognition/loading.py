@@ -19,12 +19,12 @@ def find_encoder(run: Path, out: Path) -> Path:
 
     Raises ValueError naming the flag where there is none.
     """
-    theirs = run if run.name == FOLDER else run / FOLDER
-    for place in (theirs, out / FOLDER):
+    for place in (run / FOLDER, *([run] if run.name == FOLDER else []), out / FOLDER):
         if has_checkpoint(place):
             return place
     raise ValueError(
-        f"--encoder-from {run}: no {theirs / CHECKPOINT}; give the folder of a pretrain or distill with --captioned"
+        f"--encoder-from {run}: no {run / FOLDER / CHECKPOINT}; give the folder of a pretrain or distill with "
+        "--captioned"
     )
 
 

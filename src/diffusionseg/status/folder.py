@@ -91,8 +91,8 @@ def _training(begun: Path) -> Standing:
     elif encoder.exists():
         started = max(started, encoder.stat().st_mtime)
     records = _lines(metrics) if metrics.exists() else ()
-    # Steps count from 0; lines without a loss tell of checkpoints, which count what is done.
-    steps = [int(record["step"]) for record in records if "loss" in record and is_number(record.get("step"))]
+    # Steps count from 0; lines without a rate tell of checkpoints, which count what is done.
+    steps = [int(r["step"]) for r in records if ("lr" in r or "learning_rate" in r) and is_number(r.get("step"))]
     done = min(total, max(steps, default=-1) + 1)
     elapsed = metrics.stat().st_mtime - started if steps else 0
     whole = done == total and (begun.parent / RUNS[begun.name]).exists()

@@ -66,11 +66,16 @@ def load_checkpoint(
     if len(parts) > 3 or not _fit(slots, optimizer):
         raise _damaged(path, "the state of its optimiser is that of another one")
     module.load_state_dict(parts["module"])
-    device = next(module.parameters()).device
     if average is not None:
-        average.weights = {k: v.to(device) for k, v in parts["average"].items()}
+        for name, value in parts["average"].items():
+            average.weights[name].copy_(value)
         average.updates = updates
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    # Files hold rows first; fused optimisers ask for the order of each parameter, or take one for the other.
+    for parameter, entries in optimizer.state.items():
+        for name, value in entries.items():
+            if value.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
     return step, state
 
 
