@@ -45,3 +45,30 @@ def test_values_that_no_option_takes_are_refused(content, tmp_path):
         read(path)
     with pytest.raises(typer.BadParameter, match=r"missing\.toml: No such file"):
         read(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'steps = "abc"', r"c\.toml: steps cannot be 'abc'"),
+        (b"count = true", r"c\.toml: count cannot be True"),
+        (b"count = 2.5", r"c\.toml: count cannot be 2.5"),
+        (b"json = 1", r"c\.toml: json cannot be 1"),
+        (b'guidance = "much"', r"c\.toml: guidance cannot be 'much'"),
+        (b"model = false", r"c\.toml: model cannot be False"),
+        (b'config = "other.toml"', r"c\.toml: unknown option config"),
+    ],
+)
+def test_values_of_another_type_are_named_with_the_file(content, said, tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(content)
+    with pytest.raises(typer.BadParameter, match=said):
+        read(path)
+
+
+def test_values_that_the_command_line_takes_are_taken(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(b'steps = "20"\nguidance = 2\nclasses = ["cat", "dog"]\nworkers = 3\njson = true\nlog = "a.jsonl"')
+    context = typer.Context(SYNTH)
+    _read_config(context, path)
+    assert context.default_map["classes"] == "cat,dog"

@@ -57,6 +57,10 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
     ("command", "said"),
     [
         ("synth --classes , --out A", "--classes"),
+        ("synth --classes cat --out A --workers 3", "--workers is for --engine ray"),
+        ("train A --out B --inversion-steps 3", "--inversion-steps is for --mode inversion"),
+        ("eval --pred A --boxes B --jobs 2", "--jobs does not go with --boxes"),
+        ("eval --pred A --coco B --engine processes:2", "--engine does not go with --coco"),
         ("synth --classes cat --out A --guidance 99", "--guidance"),
         ("synth --classes cat --out A --template nothing", "--template"),
         ("synth --classes cat --out A --refine bilateral", "--refine"),

@@ -40,6 +40,12 @@ def test_a_url_in_a_configuration_file_is_refused_too(command, tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
 
 
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(typer.BadParameter, match="file: is a file; a folder is needed"):
+        local_folder(tmp_path / "file")
+
+
 def test_folders_are_taken_as_they_are_and_file_urls_for_what_they_mean():
     assert local_folder("some/where") == Path("some/where")
     assert local_folder(Path("demo")) == Path("demo")

@@ -52,11 +52,18 @@ def test_the_record_instead_of_the_picture():
     [
         (b"", [], "standard input: is empty"),
         (b"hello", [], "standard input: is a text file, not an image"),
-        (b"x", ["--out", "o"], "leave --out and --watch away"),
-        (b"x", ["--watch"], "leave --out and --watch away"),
+        (b"x", ["--out", "o"], "leave --out away"),
+        (b"x", ["--watch"], "leave --watch away"),
+        (b"x", ["--include", "*.jpg", "--engine", "processes:2"], "leave --include and --engine away"),
+        (b"x", ["--batch-size", "4", "--overwrite"], "leave --batch-size and --overwrite away"),
+        (b"x", ["photo.jpg"], "leave the other inputs away"),
         (b"x", ["--type", "mask", "--type", "rgba"], "has room for one picture"),
         (b"x", ["--type", "sketch"], "--type sketch: choose from"),
-        (b"x", ["--background", "nocolour"], "not a colour"),
+        (b"x", ["--type", "rgba", "--background", "nocolour"], "not a colour"),
+        (b"x", ["--background", "red"], "--background says what cut-outs look like; add --type rgba"),
+        (b"x", ["--crop-to-object"], "--crop-to-object says what cut-outs look like; add --type rgba"),
+        (b"x", ["--prior", "1", "--refine", "none"], "--prior counts in --refine cut alone"),
+        (b"x", ["--workers", "3"], "--workers is for --engine ray, got 'local'"),
     ],
 )
 def test_wrong_use_is_named(content, words, message):
@@ -94,3 +101,12 @@ def test_patterns_are_what_they_match_and_names_are_taken_as_they_are(tmp_path, 
     assert expanded([Path("**/*.jpg")])[-1] == Path("odd[1].jpg")
     assert expanded([Path("odd[1].jpg"), Path("missing.jpg")]) == [Path("odd[1].jpg"), Path("missing.jpg")]
     assert expanded([tmp_path / "[ab].jpg", Path("a.jpg")])[:2] == [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+
+
+def test_a_folder_called_like_something_shipped_is_told_of(cli, tmp_path):
+    (tmp_path / "student").mkdir()
+    told = "student: the shipped one; the folder of this name here is ./student"
+    done = cli(f"predict {photographs()[0]} --weights student --out P", cwd=tmp_path)
+    assert (done.returncode, told in done.stderr) == (0, True)
+    done = cli(f"predict {photographs()[0]} --weights ./student --out Q", cwd=tmp_path)
+    assert (done.returncode, told in done.stderr) == (2, False)

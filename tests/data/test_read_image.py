@@ -107,6 +107,17 @@ def test_every_exif_orientation_is_undone(orientation: int, extension: str, tmp_
     assert np.abs(pixels - shown).mean() < 10
 
 
+def test_a_picture_that_was_read_is_not_turned_once_more(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(picture_zoo.scene())
+    stored.save(tmp_path / "a.png", exif=exif)
+    once = read_image(tmp_path / "a.png")
+    assert once.size == stored.size[::-1]
+    assert not once.getexif()
+    assert np.array_equal(np.asarray(once), np.asarray(read_image(once)))
+
+
 def test_damaged_exif_does_not_cost_the_picture() -> None:
     buffer = io.BytesIO()
     Image.fromarray(picture_zoo.scene()).save(buffer, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(30))

@@ -123,6 +123,15 @@ def test_weights_to_begin_with_that_do_not_fit_cost_no_earlier_run(folder, pairs
     assert (out / "checkpoint.safetensors").read_bytes() == (folder / "checkpoint.safetensors").read_bytes()
 
 
+def test_a_card_in_a_folder_without_a_run_stays(folder, pairs, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    one = replace(SETTINGS, training=replace(SETTINGS.training, steps=1))
+    distill(pairs, tmp_path, config=one, overwrite=True)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    distill(pairs, tmp_path, config=one, overwrite=True)
+    assert "1 steps of" in (tmp_path / "README.md").read_text()
+
+
 def test_another_run_in_the_folder_is_refused(folder, pairs):
     changed = replace(SETTINGS, training=replace(SETTINGS.training, learning_rate=1e-3))
     with pytest.raises(ValueError, match=r"holds another run \(training.learning_rate differ\)"):

@@ -1,6 +1,7 @@
 """What is damaged is named and the rest exported; the folder is whole or not there; nothing is written over."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -87,6 +88,37 @@ def test_names_that_lead_out_of_the_folder_or_meet_another_are_refused(predictio
     assert [name for name, _ in summary.errors] == refused
     assert "has the name of none.jpg" in summary.errors[-1][1]
     assert summary.images == len(predictions[2])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_name_that_is_not_utf_8_is_one_error_of_many(predictions, tmp_path, format):
+    folder, strange = tmp_path / "predictions", os.fsdecode(b"\xff\xfe")
+    shutil.copytree(predictions[0], folder)
+    shutil.copy(folder / "käfer 1.mask.png", folder / f"{strange}.mask.png")
+    shutil.copy(predictions[1] / "käfer 1.jpg", tmp_path / f"{strange}.jpg")
+    record = {"image": f"{strange}.jpg", "source": str(tmp_path / f"{strange}.jpg"), "width": 64, "height": 48}
+    with (folder / "predictions.jsonl").open("a") as lines:
+        lines.write(json.dumps({**record, "boxes": [[1, 1, 6, 5]], "scores": [0.5]}) + "\n")
+    summary = export(folder, tmp_path / "out", ExportConfig(format))
+    taken = format in ("coco", "coco-results", "images")
+    assert summary.images == len(predictions[2]) + taken
+    assert [reason for _, reason in summary.errors] == (
+        [] if taken else [f"its name is not UTF-8, which {format} needs; rename it"]
+    )
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo"])
+def test_a_mask_without_photograph_is_named_once_and_not_exported(tmp_path, format):
+    for name in ("a", "b"):
+        for kind, size in (("images", "jpg"), ("masks", "png")):
+            (tmp_path / "set" / kind).mkdir(parents=True, exist_ok=True)
+            Image.new("L" if kind == "masks" else "RGB", (8, 8), "white").save(
+                tmp_path / "set" / kind / f"{name}.{size}"
+            )
+    Image.new("L", (8, 8), "white").save(tmp_path / "set" / "masks" / "c.png")
+    summary = export(tmp_path / "set", tmp_path / "out", ExportConfig(format))
+    assert summary.images == 2
+    assert [(name, "without image" in reason) for name, reason in summary.errors] == [("c", True)]
 
 
 def test_a_file_url_is_the_folder_it_means(shards, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Parts of a mask, their boxes, and the pictures made of them."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +66,17 @@ def test_pictures(mask):
     shown = np.asarray(overlay(Image.fromarray(image), mask, boxes=[(2, 1, 5, 5)]))
     assert shown.shape == image.shape
     assert not np.array_equal(shown, image)
+
+
+def test_a_picture_on_its_side_is_turned_upright(mask):
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save(file, "PNG", exif=exif)
+    with Image.open(file) as image:
+        assert image.size == (12, 16)
+        assert np.array_equal(np.asarray(cutout(image, mask)), np.asarray(cutout(pixels, mask)))
+        assert np.array_equal(np.asarray(overlay(image, mask)), np.asarray(overlay(pixels, mask)))
 
 
 def test_numbers_are_no_mask():

@@ -8,7 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from diffusionseg.backbone.random_models import tiny_backbone
+from diffusionseg.data import write_manifest, write_shard
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
+from diffusionseg.prediction import CutoutConfig
 from diffusionseg.prediction import predict_folder as predict
 from diffusionseg.status import folder_status
 
@@ -140,6 +143,65 @@ def test_overwriting_leaves_no_picture_of_the_run_before(everything, nothing, tm
     assert sorted(p.name for p in out.iterdir()) == ["a.mask.png", "notes.txt", "predictions.jsonl", "settings.json"]
     with Image.open(out / "a.mask.png") as mask:
         assert mask.getextrema() == (0, 0)
+
+
+def test_overwriting_with_the_same_settings_does_what_is_given_again_and_leaves_the_rest(everything, tmp_path):
+    for name in "abc":
+        photo(tmp_path / "in" / f"{name}.png")
+    out = tmp_path / "out"
+    predict(everything, [tmp_path / "in"], out)
+    for name in "ab":
+        (out / f"{name}.mask.png").write_bytes(b"edited")
+    summary = predict(everything, [tmp_path / "in" / "a.png"], out, overwrite=True)
+    assert (summary.predicted, summary.skipped, summary.deleted) == (1, 0, 0)
+    with Image.open(out / "a.mask.png") as mask:
+        assert mask.size == (40, 30)
+    assert (out / "b.mask.png").read_bytes() == b"edited"
+    assert sorted(record["image"] for record in records(out)) == ["a.png", "b.png", "c.png"]
+    with pytest.raises(ValueError, match="no such file"):
+        predict(everything, [tmp_path / "in" / "missing.png"], out, overwrite=True)
+    assert len(records(out)) == 3
+
+
+def test_overwriting_with_other_settings_says_how_much_is_deleted(everything, nothing, tmp_path):
+    for name in "abc":
+        photo(tmp_path / "in" / f"{name}.png")
+    predict(everything, [tmp_path / "in"], tmp_path / "out")
+    summary = predict(nothing, [tmp_path / "in" / "a.png"], tmp_path / "out", overwrite=True)
+    assert (summary.predicted, summary.deleted) == (1, 3)
+    assert [record["image"] for record in records(tmp_path / "out")] == ["a.png"]
+
+
+def test_what_cut_outs_look_like_concerns_folders_with_cut_outs_alone(everything, tmp_path):
+    photo(tmp_path / "in" / "a.png")
+    out, white, red = tmp_path / "out", CutoutConfig("white"), CutoutConfig("red")
+    predict(everything, [tmp_path / "in"], out, kinds=["mask"], cutouts=red)
+    predict(everything, [tmp_path / "in"], out, kinds=["rgba"], cutouts=white)
+    predict(everything, [tmp_path / "in"], out, kinds=["overlay"])
+    assert sorted(path.name for path in out.glob("*.png")) == ["a.mask.png", "a.overlay.png", "a.rgba.png"]
+    for other in (red, CutoutConfig(), CutoutConfig("white", crop=True)):
+        with pytest.raises(ValueError, match=r"other settings \(cutouts\.(background|crop) differ\)"):
+            predict(everything, [tmp_path / "in"], out, kinds=["rgba"], cutouts=other)
+
+
+def test_another_number_format_is_another_setting(tmp_path):
+    photo(tmp_path / "in" / "a.png")
+    model = segmenter(tiny_backbone("sd1"), 9.0)
+    predict(model, [tmp_path / "in"], tmp_path / "out")
+    model.to(dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"other settings \(model\.dtype differ\)"):
+        predict(model, [tmp_path / "in"], tmp_path / "out")
+
+
+def test_a_set_below_the_inputs_is_not_searched_and_what_matches_nothing_is_named(everything, tmp_path):
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "set" / "preview.png")
+    write_shard(tmp_path / "in" / "set", 0, [], {})
+    write_manifest(tmp_path / "in" / "set", {})
+    for inputs in ([tmp_path / "in"], [tmp_path / "in", tmp_path / "in" / "a.png"]):
+        assert predict(everything, inputs, tmp_path / "out").images == 1
+    with pytest.raises(ValueError, match=r"no file in .*in matches --include \*\.bmp, \*\.gif"):
+        predict(everything, [tmp_path / "in"], tmp_path / "out", include=["*.bmp", "*.gif"])
 
 
 def test_saliency_that_is_no_number_is_an_error_of_its_photograph(backbone, tmp_path):

@@ -268,7 +268,8 @@ def test_names_that_no_file_can_have_are_errors_and_touch_nothing_outside(model,
         (tmp_path / name).touch()
     hostile = [{"image": ""}, {"image": "a", "output": "../other"}, {"image": str(tmp_path / "other")}, {"image": "\0"}]
     (out / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in hostile) + "[" * 100_000)
-    predict_folder(model, [], out, listed=tmp_path / "list", overwrite=True)
+    other = replace(model.predict_config, threshold=0.3)
+    predict_folder(model, [], out, listed=tmp_path / "list", config=other, overwrite=True)
     assert {p.name for p in tmp_path.iterdir()} == {"out", "list", "out.mask.png", "other.mask.png"}
     assert len(records(out)) == 3
 

@@ -17,7 +17,7 @@ from diffusionseg.backbone.random_models import tiny_backbone
 from diffusionseg.data import ManifestMismatch, StoredPairs, open_store, read_shards
 from diffusionseg.exploitation import Decoder, DecoderConfig, DiffusionSeg, FeatureConfig, extract_features
 from diffusionseg.memory import OutOfMemory
-from diffusionseg.prediction import PredictConfig
+from diffusionseg.prediction import PredictConfig, predict_folder
 from diffusionseg.prediction.predict import make_prediction
 from diffusionseg.pseudolabels import PseudolabelConfig, pseudolabel
 from diffusionseg.pseudolabels.photos import PhotoList
@@ -82,7 +82,7 @@ def test_every_photograph_is_a_pair_or_has_a_reason(model, sources, tmp_path):
     assert done == [(1, 8)] * 8
     names = [s.meta["source"] for s in read_shards(tmp_path / "set")]
     assert set(names) <= {"0.png", "2.png", "deep/1.png", "deep/3.png", "table.parquet:0", "table.parquet:2"}
-    for image, mask in StoredPairs([tmp_path / "set"]):
+    for image, mask in StoredPairs(tmp_path / "set"):
         assert image.shape[:2] == mask.shape == (60, 80)
 
 
@@ -127,6 +127,18 @@ def test_another_set_is_refused_and_overwritten_on_demand(model, sources, tmp_pa
     with pytest.raises(ManifestMismatch, match="sources"):
         pseudolabel(model, sources[:1], out, config=ANY)
     assert pseudolabel(model, sources[:1], out, config=ANY, overwrite=True).photographs == 5
+
+
+def test_its_own_files_predictions_and_other_sets_are_no_photographs(model, sources, tmp_path):
+    folder = sources[0]
+    alone = pseudolabel(model, [folder], tmp_path / "set", config=ANY)
+    predict_folder(model, [folder], folder / "found")
+    pseudolabel(model, [folder], folder / "earlier", config=ANY)
+    for _ in range(2):
+        inside = pseudolabel(model, [folder], folder / "labels", config=ANY)
+        assert (inside.photographs, inside.samples) == (alone.photographs, alone.samples)
+    with pytest.raises(ValueError, match="is the folder of the photographs; the files written would become"):
+        pseudolabel(model, [folder], folder, config=ANY)
 
 
 def test_other_pictures_under_the_same_names_are_another_set(model, sources, tmp_path):

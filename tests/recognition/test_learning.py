@@ -76,6 +76,7 @@ def test_a_run_that_was_killed_after_its_last_checkpoint_has_its_curves(captione
     monkeypatch.setattr(learning, "save_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
         learnt(captioned, tmp_path, save_every=SETTINGS.steps)
+    learnt(captioned, tmp_path, save_every=SETTINGS.steps)
     assert (tmp_path / "curves.png").exists()
 
 

@@ -89,6 +89,8 @@ def evaluate(
         if coco is not None:
             only_others = {"--intervals": intervals, "--against": against, "--report": report, "--split": split}
             unused += [flag for flag, value in only_others.items() if value]
+        if masks is None:
+            unused += [f for f, given in {"--jobs": jobs, "--engine": engine != "local"}.items() if given]
         if unused:
             raise ValueError(
                 f"{unused[0]} does not go with {'--boxes' if boxes is not None else '--coco'}; leave it out"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -24,12 +25,14 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     names = {key: key.replace("-", "_") for key in values}
     values = {flags.get(names[key]) or names[key]: value for key, value in values.items()}
     options: dict[str | None, Any] = {p.name: p for p in context.command.params}
-    known = set(options)
+    # A file that names another one would not be read.
+    known = set(options) - {"config"}
     unknown = sorted(set(values) - known)
     if unknown:
         raise typer.BadParameter(
             f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(filter(None, known)))}"
         )
+    hints = get_type_hints(context.command.callback)
     for key, value in values.items():
         if not all(isinstance(v, str | int | float) for v in (value if isinstance(value, list) else [value])):
             raise typer.BadParameter(f"{path}: {key} must be text, a number, true or false, or a list of such")
@@ -39,14 +42,45 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
         elif not repeatable and isinstance(value, list):
             # Lists of names and of timesteps are separated by commas on the command line.
             values[key] = ",".join(map(str, value))
+        if not _fits(values[key], hints[key]):
+            raise typer.BadParameter(f"{path}: {key} cannot be {value!r}; `--help` says what it takes")
     context.default_map = {**(context.default_map or {}), **values}
     return path
 
 
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a TOML value is one that an option of this type takes; text may hold a number, as on the command line."""
+    if get_origin(hint) is list:
+        return all(_fits(each, get_args(hint)[0]) for each in value)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if hint in (int, float) and isinstance(value, str):
+        try:
+            hint(value)
+        except ValueError:
+            return False
+        return True
+    if isinstance(value, bool) or hint in (bool, type(None)):
+        return hint is bool and isinstance(value, bool)
+    return isinstance(value, int | float) if hint is float else hint is not int or isinstance(value, int)
+
+
+def _shipped(value: str | None) -> str | None:
+    """Tell of a folder that is called like something shipped, which is what the name means."""
+    from diffusionseg import mini
+    from diffusionseg.cli import console
+
+    if value in (*mini.WEIGHTS, mini.NAME) and Path(value).is_dir():
+        console.note(f"{value}: the shipped one; the folder of this name here is ./{value}")
+    return value
+
+
 def local_folder(given: str | Path) -> Path:
-    """The folder that a path or a file:// URL means. Raises BadParameter for other URLs."""
+    """The folder that a path or a file:// URL means. Raises BadParameter for other URLs, and for a file."""
     text = str(given)
     if "://" not in text:
+        if Path(text).exists() and not Path(text).is_dir():
+            raise typer.BadParameter(f"{text}: is a file; a folder is needed")
         return Path(text)
     # Not before a URL needs it.
     from diffusionseg.data import open_store
@@ -112,19 +146,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything again instead of resuming.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
 Weights = Annotated[
-    str, typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.")
+    str,
+    typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.", callback=_shipped),
 ]
 AnyWeights = Annotated[
     str,
     typer.Option(
         help="'mini', 'mini-synthetic', 'student' (small, without generator), 'student-int8', a folder written by "
-        "train or distill, or a hub id."
+        "train or distill, or a hub id.",
+        callback=_shipped,
     ),
 ]
 OtherModel = Annotated[
-    str | None, typer.Option(help="Generator, where it is not the one, or not where, the decoder's files name it.")
+    str | None,
+    typer.Option(
+        help="Generator, where it is not the one, or not where, the decoder's files name it.", callback=_shipped
+    ),
 ]
-Model = Annotated[str, typer.Option(help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.")]
+Model = Annotated[
+    str,
+    typer.Option(help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.", callback=_shipped),
+]
 
 
 def dtype_name(dtype: str) -> str | None:

@@ -97,8 +97,19 @@ def predict(
         if bool(inputs) == (list is not None):
             raise ValueError("give photographs or folders, or --list FILE")
         chosen = parse_engine(engine, workers)
-        piped = predict_input.is_piped(inputs, out, watch)
+        of_many = {
+            "--include": include,
+            "--engine": chosen.kind != "local",
+            "--batch-size": batch_size,
+            "--overwrite": overwrite,
+            "--watch": watch,
+        }
+        piped = predict_input.is_piped(inputs, out, [flag for flag, value in of_many.items() if value])
         kinds = tuple(dict.fromkeys(type or (["mask"] if piped else ["saliency", "mask"])))
+        if "rgba" not in kinds and (background or crop_to_object):
+            raise ValueError(
+                f"{'--background' if background else '--crop-to-object'} says what cut-outs look like; add --type rgba"
+            )
         from diffusionseg.prediction import CutoutConfig, predict_folder, watch_folder
         from diffusionseg.segmenters import load_segmenter
 
@@ -112,6 +123,8 @@ def predict(
         if prior is not None:
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)
         settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
+        if prior is not None and settings.refine != "cut":
+            raise ValueError("--prior counts in --refine cut alone; leave one of the two out")
         journal.start("predict", asked, settings=asdict(settings), model=segmenter.names())
         if piped:
             predict_input.answer(segmenter, settings, kinds, cutouts, json=json)
@@ -150,6 +163,8 @@ def predict(
                 )
         counts = {"images": summary.images, "predicted": summary.predicted, "skipped": summary.skipped}
         journal.summary = {**counts, "failures": len(summary.errors)}
+    if summary.deleted:
+        console.note(f"--overwrite deleted {summary.deleted} predictions with other settings")
     for name, reason in summary.errors:
         console.note(f"failed: {name}: {reason}")
     console.note(

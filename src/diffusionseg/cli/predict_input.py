@@ -18,14 +18,19 @@ PIPE = Path("-")
 """Standard input."""
 
 
-def is_piped(inputs: Sequence[Path] | None, out: Path | None, watch: bool) -> bool:
-    """Whether the input is one photograph on standard input. Raises ValueError for what does not go together."""
+def is_piped(inputs: Sequence[Path] | None, out: Path | None, of_many: Sequence[str]) -> bool:
+    """Whether the input is one photograph on standard input. Raises ValueError for what does not go together; `of_many`
+    are the flags given that are for many photographs."""
     if inputs is None or PIPE not in inputs:
         if out is None:
             raise ValueError("--out is needed: the folder of the results")
         return False
-    if len(inputs) > 1 or out is not None or watch:
-        raise ValueError("- is the only input, and its picture goes to standard output: leave --out and --watch away")
+    given = [*([] if out is None else ["--out"]), *of_many]
+    if len(inputs) > 1 or given:
+        raise ValueError(
+            "- is the only input, and its picture goes to standard output: leave "
+            f"{' and '.join(given) or 'the other inputs'} away"
+        )
     return True
 
 
@@ -77,8 +82,6 @@ def answer(
 
     Raises ValueError for more than one kind, and where standard output is a terminal.
     """
-    import numpy as np
-
     from diffusionseg.data import read_image
     from diffusionseg.prediction import prediction_picture, prediction_record
     from diffusionseg.prediction.folder import check_kinds
@@ -89,9 +92,9 @@ def answer(
     if sys.stdout.isatty() and not json:
         raise ValueError("standard output is a terminal; send the picture to a file: > picture.png")
     photo = read_image(sys.stdin.buffer.read(), name="standard input")
-    # As an array, since a picture would be turned upright once more; on one core, as every photograph of a folder.
+    # On one core, as every photograph of a folder.
     with segmenter.side_by_side(1) as pool:
-        (prediction,) = pool.submit(segmenter.predict, [np.asarray(photo)], 1, config).result()
+        (prediction,) = pool.submit(segmenter.predict, [photo], 1, config).result()
     if json:
         console.result(prediction_record(prediction))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,7 +44,9 @@ def train(
             "blocks. A call ends at the last of them."
         ),
     ] = None,
-    inversion_steps: Annotated[int, typer.Option(help="Steps of the inversion up to the last timestep.")] = 10,
+    inversion_steps: Annotated[
+        int | None, typer.Option(help="Steps of the inversion up to the last timestep; default 10.")
+    ] = None,
     width: Annotated[int, typer.Option(help="Channels inside the decoder, a multiple of 16; fewer is quicker.")] = 96,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 200,
     seed: options.Seed = 0,
@@ -69,12 +71,13 @@ def train(
         from diffusionseg.exploitation import DecoderConfig, FeatureConfig, TrainConfig
         from diffusionseg.exploitation import train as train_decoder
 
+        if inversion_steps is not None and mode != "inversion":
+            raise ValueError("--inversion-steps is for --mode inversion; give that too")
         features = FeatureConfig(
-            mode=mode,
-            timesteps=_numbers(timesteps),
-            layers=tuple(layers.split(",")) if layers else None,
-            steps=inversion_steps,
+            mode=mode, timesteps=_numbers(timesteps), layers=tuple(layers.split(",")) if layers else None
         )
+        if inversion_steps is not None:
+            features = replace(features, steps=inversion_steps)
         shape = DecoderConfig(width=width)
         settings = TrainConfig(
             steps=steps,

@@ -17,6 +17,7 @@ from diffusionseg.data.path_list import listed_images
 from diffusionseg.data.samples import Sample, ShardError
 from diffusionseg.data.shards import (
     AT_ONCE,
+    SET_FILES,
     checked_shard,
     finished_shards,
     holds_shards,
@@ -38,6 +39,7 @@ from diffusionseg.data.where import Where, open_store
 
 __all__ = [
     "AT_ONCE",
+    "SET_FILES",
     "BenchmarkPair",
     "BoxSet",
     "Dataset",

@@ -30,15 +30,15 @@ def find_images(
     include: Sequence[str] = (),
     *,
     exclude: Sequence[Path] = (),
-    written: frozenset[str] = frozenset(),
+    written: Sequence[frozenset[str]] = (),
 ) -> list[InputImage]:
     """Files of the inputs, folders searched through, sorted. Every visible file counts, whatever its extension: one
     that is no picture, or a link that leads nowhere, gets an error by name later instead of being passed over.
 
     `include` keeps only files whose name matches one of these patterns, such as `*.jpg`; `exclude` names folders that
-    are not searched, such as that of the outputs. Folders below an input that hold all files named in `written` are
-    earlier outputs and not searched either. Where two inputs have a file of the same relative path, both get
-    folders in front until they differ. Raises ValueError naming an input that does not exist.
+    are not searched, such as that of the outputs. Folders below an input that hold all files that one of
+    `written` names are earlier outputs and not searched either. Where two inputs have a file of the same relative path,
+    both get folders in front until they differ. Raises ValueError naming an input that does not exist.
     """
     skipped = {Path(os.path.realpath(folder)) for folder in exclude}
     found: dict[Path, InputImage] = {}
@@ -57,7 +57,7 @@ def find_images(
 
 
 def walk_images(
-    folder: Path, include: Sequence[str] = (), *, exclude: Sequence[Path] = (), written: frozenset[str] = frozenset()
+    folder: Path, include: Sequence[str] = (), *, exclude: Sequence[Path] = (), written: Sequence[frozenset[str]] = ()
 ) -> Iterator[InputImage]:
     """What `find_images` finds in one folder, while it is still being searched, in the same order; only what links to
     folders lead to comes last. No more is held than the names in one folder and in those above it.
@@ -86,7 +86,9 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute() keeps "..", resolve() would follow links
 
 
-def _walk(top: Path, include: Sequence[str], skipped: set[Path], written: frozenset[str]) -> Iterator[InputImage]:
+def _walk(
+    top: Path, include: Sequence[str], skipped: set[Path], written: Sequence[frozenset[str]]
+) -> Iterator[InputImage]:
     """Files below a folder. Links to folders are followed, each real folder is entered once, so that loops end."""
     entered = skipped - {Path(os.path.realpath(top))}
     # Links wait, so that a folder that is also there without one keeps its own name.
@@ -113,7 +115,7 @@ def _walk(top: Path, include: Sequence[str], skipped: set[Path], written: frozen
                 if _wanted((top / relative).name, include):
                     yield InputImage(top / relative, Path(relative))
                 continue
-            if written and relative and all(name in inside.files for name in written):
+            if relative and any(names.issubset(inside.files) for names in written):
                 continue
             waiting.extend(f"{relative}{link}/" for link in sorted(inside.links))
             files = [file for file in inside.files if _wanted(file, include)]

@@ -58,7 +58,7 @@ def read_image(
     max_pixels: int = MAX_PIXELS,
     name: str | None = None,
 ) -> Image.Image:
-    """Read a picture upright as 8-bit RGB.
+    """Read a picture upright as 8-bit RGB, without metadata.
 
     EXIF orientation is applied, transparency is laid on white, 16-bit and float grey are scaled to 8 bit, CMYK and
     palettes are converted (embedded colour profiles are not applied), of an animation the first frame is taken. An
@@ -83,9 +83,12 @@ def read_image(
 
 def _converted(image: Image.Image, label: str) -> Image.Image:
     try:
-        return to_rgb(image)
+        picture = to_rgb(image)
     except ValueError as error:
         raise ImageError(label, f"mode {image.mode} cannot be converted ({error}); save it as sRGB PNG") from error
+    # Its EXIF data would have it turned upright once more.
+    picture.info = {}
+    return picture
 
 
 def _label(source: object) -> str:

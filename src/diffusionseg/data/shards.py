@@ -56,6 +56,10 @@ def shard_done(where: Where, number: int) -> bool:
     return store.has(shard_name(number)) and store.has(sidecar_name(number))
 
 
+SET_FILES = frozenset({"manifest.json", shard_name(0)})
+"""Names of which a folder holds all where it is a set."""
+
+
 def finished_shards(where: Where) -> list[int]:
     """Numbers of all shards that are complete, in order; asks the place only once."""
     names = set(open_store(where).names())

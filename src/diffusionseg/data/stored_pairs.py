@@ -37,7 +37,9 @@ class StoredPairs(Sequence[Pair]):
     and ImageError for a damaged picture.
     """
 
-    def __init__(self, sets: Iterable[Where], cache: Path | None = None) -> None:
+    def __init__(self, sets: Where | Iterable[Where], cache: Path | None = None) -> None:
+        if isinstance(sets, str | Path | Store):
+            sets = [sets]
         self._samples: list[tuple[Store, int, int, dict[str, Place]]] = []
         digest = hashlib.sha256()
         for where in sets:

@@ -93,8 +93,7 @@ def distill(
         raise ValueError(f"--start-from {start_from}: --overwrite deletes it; copy that run, or choose another --out")
     if overwrite:
         # Not before: pairs or weights that cannot be read must not cost an earlier run.
-        remove_run(out)
-        (out / CARD).unlink(missing_ok=True)
+        remove_run(out, CARD)
     described: dict[str, Any] = {
         "diffusionseg": version("diffusionseg"),
         "student": {"side": config.side, "network": to_json(config.network)},

@@ -34,10 +34,12 @@ LOCAL = Engine()
 def parse_engine(text: str, workers: int | None = None) -> Engine:
     """`local`, `processes:N` or `ray[:ADDRESS]`; `workers` is the number of workers on Ray. Raises ValueError."""
     kind, _, rest = text.partition(":")
+    if workers is not None and kind != "ray":
+        raise ValueError(f"--workers is for --engine ray, got {text!r}; processes:N says how many they are")
     if kind == "processes" and rest:
         if not rest.isascii() or not rest.isdigit():
             raise ValueError(f"--engine processes:N takes a number, got {text!r}")
         return Engine(kind, int(rest))
     if kind == "ray":
         return Engine(kind, workers, rest or None)
-    return Engine(text, workers)
+    return Engine(text)

@@ -22,6 +22,8 @@ class CocoWriter(Writer):
     Ignored pixels are an annotation of their own with `iscrowd` 1, which evaluations pass over.
     """
 
+    any_name = True
+
     def start(self) -> None:
         """Begin the file of instances, and one of annotations that will be appended to it."""
         self._file = self.open("annotations/instances_default.json")
@@ -78,6 +80,8 @@ class CocoResultsWriter(Writer):
     Ids of images are those of the instances file that is given, else those of an export as `coco`. Categories are found
     by name; all that has none there is 1, for evaluations that count all as one class.
     """
+
+    any_name = True
 
     def start(self) -> None:
         """Read the ids, and begin the list."""

@@ -12,6 +12,8 @@ from diffusionseg.exports.writer import Writer
 class ImagesWriter(Writer):
     """images/ and masks/: 8-bit grey, 0 background, 255 object, 128 ignore."""
 
+    any_name = True
+
     def add(self, item: Item) -> int:
         """Write an image's photograph and mask."""
         place_photograph(item, self.root / "images" / item.file, self.config.placing)

@@ -82,6 +82,8 @@ def _write(source: Source, folder: Path, config: ExportConfig, report: Callable[
         for done, item in enumerate(source.read(), 1):
             if isinstance(item, Fault):
                 errors.append((item.file, item.reason))
+            elif not writer.any_name and not _is_utf8(item.name):
+                errors.append((item.name, f"its name is not UTF-8, which {config.format} needs; rename it"))
             else:
                 try:
                     objects += writer.add(item)
@@ -91,3 +93,12 @@ def _write(source: Source, folder: Path, config: ExportConfig, report: Callable[
             report(done, max(done, source.total))
         writer.finish()
     return ExportSummary(config.format, images, objects, tuple(classes), tuple(errors))
+
+
+def _is_utf8(name: str) -> bool:
+    # Bytes of a name that are none come as lone surrogates.
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -103,7 +103,10 @@ def _item(number: int, sample: Sample, config: ExportConfig) -> Item | Fault:
 
 def _masks(masks: MaskSet, config: ExportConfig) -> Iterator[Item | Fault]:
     yield from masks.faults
+    faulty = {fault.file for fault in masks.faults}
     for number, (stem, path) in enumerate(sorted(masks.masks.items()), 1):
+        if stem in faulty:
+            continue
         photograph = masks.images.get(stem)
         name = stem + (photograph or path).suffix
         try:

@@ -20,6 +20,9 @@ from diffusionseg.exports.items import ClassNames, Item
 class Writer(ABC):
     """Writes images one by one below a folder that is nobody else's."""
 
+    any_name = False
+    """Whether names of files that are not UTF-8 can be written, too."""
+
     def __init__(self, root: Path, config: ExportConfig, classes: ClassNames) -> None:
         self.root, self.config, self.classes = root, config, classes
         self.files = ExitStack()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def rgb_image(name: str, image: ArrayLike | Image.Image) -> NDArray[np.uint8]:
-    """Return `image` as (H, W, 3) uint8, or raise ValueError."""
+    """Return `image` as (H, W, 3) uint8, or raise ValueError; a PIL image is turned upright as its EXIF data say."""
+    if isinstance(image, Image.Image):
+        # As where a photograph is read: damaged EXIF data is no reason to refuse it.
+        with suppress(Exception):
+            image = ImageOps.exif_transpose(image)
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
         raise ValueError(f"{name} must be (H, W, 3) uint8, got {array.shape} {array.dtype}")

@@ -10,11 +10,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from diffusionseg.data import InputImage, find_images, listed_images, walk_images
+from diffusionseg.data import SET_FILES, InputImage, find_images, listed_images, walk_images
 from diffusionseg.prediction.photo_work import SETTINGS
 from diffusionseg.prediction.records import RECORDS
 
 STDIN = Path("-")
+WRITTEN = (frozenset({RECORDS, SETTINGS}), SET_FILES)
+"""Names of which a folder holds all where it is one of predictions or a set, whose pictures are no photographs."""
 
 
 class Photographs:
@@ -49,7 +51,6 @@ def find_photographs(inputs: Sequence[Path], listed: Path | None, include: Seque
 
     Raises ValueError for an input or list that does not exist, and where there is no photograph at all.
     """
-    written = frozenset({RECORDS, SETTINGS})
     number: Callable[[], int] | None = None
     total = None
     if listed is not None:
@@ -58,14 +59,16 @@ def find_photographs(inputs: Sequence[Path], listed: Path | None, include: Seque
         if listed.is_file():
             number = partial(_lines, listed, include)
     elif len(inputs) == 1 and inputs[0].is_dir():
-        walk = partial(walk_images, inputs[0], include, exclude=[out], written=written)
+        walk = partial(walk_images, inputs[0], include, exclude=[out], written=WRITTEN)
         images, number = walk(), lambda: sum(1 for _ in walk())
     else:
-        found = find_images(inputs, include, exclude=[out], written=written)
+        found = find_images(inputs, include, exclude=[out], written=WRITTEN)
         images, total = iter(found), len(found)
     first = next(images, None)
     if first is None:
-        raise ValueError(f"no file in {', '.join(map(str, inputs)) if listed is None else listed}")
+        where = ", ".join(map(str, inputs)) if listed is None else str(listed)
+        matching = f" matches --include {', '.join(include)}" if include else ""
+        raise ValueError(f"no file in {where}{matching}")
     return Photographs(chain([first], images), number, total)
 
 

@@ -31,6 +31,8 @@ class FolderSummary:
     """Predicted by an earlier run."""
     errors: tuple[tuple[str, str], ...]
     """(input, reason) of each that could not be predicted."""
+    deleted: int = 0
+    """Photographs whose predictions with other settings `overwrite` has deleted."""
 
 
 def predict_folder(
@@ -53,8 +55,10 @@ def predict_folder(
     `listed`, a file with one path a line or `-` for standard input, takes the place of `inputs`. A single folder and a
     list are read while the work goes on; several inputs are searched first. Nothing depends on `engine`, nor, on a CPU,
     on `batch_size`, the photographs worked on at once (default: as many as cores; 8 in a call on an accelerator).
-    Inputs that an earlier run with the same settings predicted are skipped, failed ones are tried again; folders of
-    earlier predictions below the inputs are not searched. `report` is called for every photograph and unit of work
+    Inputs that an earlier run with the same settings predicted are skipped, failed ones are tried again. With
+    `overwrite` they are predicted again, and predictions of other photographs stay; where the settings are others, all
+    earlier predictions in `out` are deleted first. Sets and folders of earlier predictions below the inputs are not
+    searched. `report` is called for every photograph and unit of work
     done. Raises ValueError when nothing is found, `out` holds predictions of another model, other settings or other
     photographs, or another run writes there.
     """
@@ -90,9 +94,7 @@ def make_plan(
 ) -> PhotoPlan:
     """What is done to every photograph."""
     config, cutouts = config or model.predict_config, cutouts or CutoutConfig()
-    described = model.description(weights=model.fingerprint) | {"predict": to_json(config)}
-    if cutouts != CutoutConfig():
-        described["cutouts"] = to_json(cutouts)
+    described = model.description(weights=model.fingerprint, dtype=model.dtype_name) | {"predict": to_json(config)}
     return PhotoPlan(out.absolute(), tuple(kinds), config, batch_size, described, cutouts)
 
 
@@ -119,20 +121,23 @@ def predict_photographs(
     with claimed(out / RECORDS) as mine:
         if not mine:
             raise ValueError(f"{out}: another run is writing there; wait for its end, or use another --out")
-        if overwrite:
-            _clear(out)
-        _begin(out, plan.model)
-        with PhotoRun(photographs, plan, said) as run:
+        deleted = _clear(out) if overwrite and not _same_settings(out, plan) else 0
+        _begin(out, plan)
+        with PhotoRun(photographs, plan, said, again=overwrite) as run:
             run.predict(engine, make_worker, model.gpus)
         if run.superseded:
             drop_superseded(out / RECORDS)
         _write_settings(out, {**read_json_object(out / SETTINGS), "ended": True})
-    return FolderSummary(run.found, run.predicted, run.skipped, tuple(run.errors))
+    return FolderSummary(run.found, run.predicted, run.skipped, tuple(run.errors), deleted)
 
 
-def _clear(out: Path) -> None:
-    """Delete what an earlier run left, its settings last, so that a kill in between mixes nothing."""
+def _clear(out: Path) -> int:
+    """Delete what an earlier run left, its settings last, so that a kill in between mixes nothing; returns of how many
+    photographs that was."""
+    deleted = set()
     for _, _, record in whole_lines(out / RECORDS):
+        if "error" not in record:
+            deleted.add(record["image"])
         for name in {record["image"], output_of(record)}:
             path = Path(name)
             # The file may be anybody's: nothing outside the folder is touched.
@@ -140,16 +145,38 @@ def _clear(out: Path) -> None:
                 remove_pictures(out / path)
     (out / RECORDS).unlink(missing_ok=True)
     (out / SETTINGS).unlink(missing_ok=True)
+    return len(deleted)
 
 
-def _begin(out: Path, described: dict[str, Any]) -> None:
+def _described(plan: PhotoPlan) -> dict[str, Any]:
+    """What the predictions of a folder share."""
+    cutouts = {"cutouts": to_json(plan.cutouts)} if "rgba" in plan.kinds else {}
+    return {"model": plan.model, **cutouts}
+
+
+def _differences(before: dict[str, Any], plan: PhotoPlan) -> list[str]:
+    wanted = _described(plan)
+    # A folder without cut-outs takes any.
+    shared = [name for name in wanted if name == "model" or name in before]
+    return differing({name: before.get(name) for name in shared}, {name: wanted[name] for name in shared})
+
+
+def _same_settings(out: Path, plan: PhotoPlan) -> bool:
+    """Whether the predictions in a folder are known to be made as `plan` says."""
+    try:
+        return not _differences(read_json_object(out / SETTINGS), plan)
+    except (OSError, ValueError):
+        return False
+
+
+def _begin(out: Path, plan: PhotoPlan) -> None:
     """Write down what the folder's predictions are made with, and that a run is under way.
 
     Raises ValueError naming what differs where the folder's are made with something else.
     """
     path = out / SETTINGS
-    before: dict[str, Any] = read_json_object(path) if path.exists() else {"model": described}
-    differences = differing({"model": before.get("model")}, {"model": described})
+    before: dict[str, Any] = read_json_object(path) if path.exists() else _described(plan)
+    differences = _differences(before, plan)
     if differences:
         raise ValueError(
             f"{out}: holds predictions made with other settings ({', '.join(differences)} differ); "
@@ -158,7 +185,7 @@ def _begin(out: Path, described: dict[str, Any]) -> None:
     if before.get("ended"):
         # This run may be over other photographs, so nobody knows how many there will be.
         before["photographs"] = None
-    _write_settings(out, {**before, "ended": False})
+    _write_settings(out, {**before, **_described(plan), "ended": False})
 
 
 def _note_number(out: Path, photographs: int) -> None:

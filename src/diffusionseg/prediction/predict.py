@@ -60,12 +60,18 @@ class Prediction:
     """(width, height) in pixels."""
     seconds: float
     """Time from the picture in memory to this: its share of the batch, refinement and boxes."""
+    threshold: float = 0.5
+    """Saliency above which a pixel is object, between 0 and 1."""
 
     @property
     def alpha(self) -> NDArray[np.float32]:
-        """(H, W) in 0…1, opacity for a cut-out: the saliency, stretched threefold about one half, so that what is sure
-        becomes opaque or clear and only the object's edge stays between."""
-        stretched: NDArray[np.float32] = np.clip((self.saliency - np.float32(0.5)) * 3 + np.float32(0.5), 0, 1)
+        """(H, W) in 0…1, opacity for a cut-out: one half at the threshold; below and above it what the saliency is of
+        the way to 0 and to 1, threefold, so that what is sure becomes clear or opaque and only the object's edge stays
+        between."""
+        threshold = np.float32(self.threshold)
+        above = self.saliency - threshold
+        way = above / np.where(above < 0, threshold, 1 - threshold)
+        stretched: NDArray[np.float32] = np.clip(way * np.float32(1.5) + np.float32(0.5), 0, 1)
         return stretched
 
 
@@ -93,4 +99,4 @@ def decide(saliency: NDArray[np.float32], config: PredictConfig) -> Prediction:
     mask = saliency > config.threshold
     boxes, scores = mask_boxes(mask, saliency, multiple=config.multiple, min_area=config.min_area)
     height, width = mask.shape
-    return Prediction(saliency, mask, boxes, scores, (width, height), 0.0)
+    return Prediction(saliency, mask, boxes, scores, (width, height), 0.0, config.threshold)

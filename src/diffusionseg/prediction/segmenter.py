@@ -66,6 +66,11 @@ class Segmenter(ABC):
         """Whether photographs go together, as on an accelerator, or each alone and on one core."""
 
     @property
+    def dtype_name(self) -> str:
+        """Number format that it computes in, as `--dtype` names it."""
+        return "float32"
+
+    @property
     def gpus(self) -> int:
         """CUDA devices that a worker needs."""
         return 0

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from diffusionseg.data import InputImage, walk_images
-from diffusionseg.prediction.finding import Photographs
+from diffusionseg.prediction.finding import WRITTEN, Photographs
 from diffusionseg.prediction.folder import FolderSummary, check_kinds, check_out, make_plan, predict_photographs
 from diffusionseg.prediction.photo_run import Dealt
-from diffusionseg.prediction.photo_work import SETTINGS
 from diffusionseg.prediction.pictures import CutoutConfig
 from diffusionseg.prediction.predict import PredictConfig
-from diffusionseg.prediction.records import RECORDS
 from diffusionseg.prediction.segmenter import Segmenter
 
 POLL = 0.25
@@ -59,7 +57,7 @@ def watch_folder(
         begun = time.monotonic()
         found: dict[str, _State] = {}
         ready: list[tuple[str, InputImage]] = []
-        for image in walk_images(folder, include, exclude=[out], written=frozenset({RECORDS, SETTINGS})):
+        for image in walk_images(folder, include, exclude=[out], written=WRITTEN):
             name, state = image.relative.as_posix(), _state(image.path)
             if state is None:
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from diffusionseg.data import encoded_image, find_images, parquet_batches, parquet_rows
+from diffusionseg.prediction.finding import WRITTEN
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,16 @@ class Photo:
 class PhotoList:
     """Photographs of several sources in a fixed order, or a random choice of them.
 
-    Raises ValueError naming a source that does not exist, cannot be read or holds nothing.
+    Folders in `exclude`, and sets and folders of predictions below the sources, are not searched. Raises ValueError
+    naming a source that does not exist, cannot be read or holds nothing.
     """
 
-    def __init__(self, sources: Sequence[Path], count: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, sources: Sequence[Path], count: int | None = None, seed: int = 0, *, exclude: Sequence[Path] = ()
+    ) -> None:
         self.tables = [s for s in sources if s.suffix == ".parquet"]
         others = [s for s in sources if s.suffix != ".parquet"]
-        self.files = find_images(others) if others else []
+        self.files = find_images(others, exclude=exclude, written=WRITTEN) if others else []
         rows = [parquet_rows(table) for table in self.tables]
         total = len(self.files) + sum(rows)
         if not total:

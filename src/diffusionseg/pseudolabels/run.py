@@ -87,7 +87,10 @@ def pseudolabel(
     """
     config = config or PseudolabelConfig()
     config = replace(config, cut=config.cut or model.predict_config.cut)
-    photos = PhotoList(sources, count, seed)
+    store = open_store(out)
+    if store.local is not None and any(s.is_dir() and s.resolve() == store.local.resolve() for s in sources):
+        raise ValueError(f"--out {out} is the folder of the photographs; the files written would become photographs")
+    photos = PhotoList(sources, count, seed, exclude=[] if store.local is None else [store.local])
     described = {
         "model": model.names(),
         **_reading(model),
@@ -95,7 +98,6 @@ def pseudolabel(
         "shard_size": shard_size,
         "config": asdict(config),
     }
-    store = open_store(out)
     _claim(store, described, overwrite)
     waiting = iter(photos)
     for number, start in enumerate(range(0, len(photos), shard_size)):

@@ -45,6 +45,8 @@ HELD_OUT = 0.025
 """Share of the photographs, at least one, that measure instead."""
 GRADIENT_NORM = 5.0
 """Norm that gradients are shortened to."""
+CURVES = {"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]}
+"""Panels of curves.png, and the values drawn in each."""
 REMEDY = "begin anew in another --out with another --seed or number format"
 
 
@@ -99,7 +101,10 @@ def train_encoder(
     if resumed and state.get("run") != identity:
         raise ValueError(f"{out}: holds the encoder of another run; use another --out")
     if first == config.steps:
-        # Its files stay as they are, since their time tells when the encoder was ready.
+        # Its files stay as they are, since their time tells when the encoder was ready, but for curves that a run which
+        # was killed right after its last checkpoint has not drawn.
+        if not (out / "curves.png").exists():
+            Journal(out, first).plot(CURVES)
         learner.load_state_dict(average.weights)
         return
     precision = MixedPrecision(dtype, device)
@@ -131,10 +136,9 @@ def train_encoder(
         journal.write(step, **values)
         report(done, config.steps, values)
         if saves:
-            # First, since a run that was killed after its last checkpoint has no step left that draws them.
-            journal.plot({"loss": ["loss"], "share of held-out photographs named rightly": ["accuracy"]})
             state = {"run": identity, "scaler": precision.state()}
             save_checkpoint(out, done, learner, average, optimizer, state)
+            journal.plot(CURVES)
     learner.load_state_dict(average.weights)
 
 
