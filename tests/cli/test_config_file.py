@@ -53,7 +53,9 @@ def test_values_that_no_option_takes_are_refused(content, tmp_path):
         (b'steps = "abc"', r"c\.toml: steps cannot be 'abc'"),
         (b"count = true", r"c\.toml: count cannot be True"),
         (b"count = 2.5", r"c\.toml: count cannot be 2.5"),
-        (b"json = 1", r"c\.toml: json cannot be 1"),
+        (b"json = 2", r"c\.toml: json cannot be 2"),
+        (b'json = "maybe"', r"c\.toml: json cannot be 'maybe'"),
+        (b"count = nan", r"c\.toml: count cannot be nan"),
         (b'guidance = "much"', r"c\.toml: guidance cannot be 'much'"),
         (b"model = false", r"c\.toml: model cannot be False"),
         (b'config = "other.toml"', r"c\.toml: unknown option config"),
@@ -68,7 +70,9 @@ def test_values_of_another_type_are_named_with_the_file(content, said, tmp_path)
 
 def test_values_that_the_command_line_takes_are_taken(tmp_path):
     path = tmp_path / "c.toml"
-    path.write_bytes(b'steps = "20"\nguidance = 2\nclasses = ["cat", "dog"]\nworkers = 3\njson = true\nlog = "a.jsonl"')
+    path.write_bytes(
+        b'steps = "20"\nguidance = 2\nclasses = ["cat", "dog"]\nworkers = 3.0\njson = "no"\nlog = "a.jsonl"'
+    )
     context = typer.Context(SYNTH)
     _read_config(context, path)
     assert context.default_map["classes"] == "cat,dog"

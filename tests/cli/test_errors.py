@@ -58,6 +58,10 @@ def test_only_bad_files_is_status_two(cli, tmp_path):
     [
         ("synth --classes , --out A", "--classes"),
         ("synth --classes cat --out A --workers 3", "--workers is for --engine ray"),
+        (
+            "synth --classes cat --out A --engine rya --workers 3",
+            "--engine must be local, processes:N or ray[:ADDRESS]",
+        ),
         ("train A --out B --inversion-steps 3", "--inversion-steps is for --mode inversion"),
         ("eval --pred A --boxes B --jobs 2", "--jobs does not go with --boxes"),
         ("eval --pred A --coco B --engine processes:2", "--engine does not go with --coco"),

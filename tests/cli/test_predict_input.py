@@ -56,13 +56,17 @@ def test_the_record_instead_of_the_picture():
         (b"x", ["--watch"], "leave --watch away"),
         (b"x", ["--include", "*.jpg", "--engine", "processes:2"], "leave --include and --engine away"),
         (b"x", ["--batch-size", "4", "--overwrite"], "leave --batch-size and --overwrite away"),
-        (b"x", ["photo.jpg"], "leave the other inputs away"),
+        (b"x", ["photo.jpg", "--out", "o"], "leave the other inputs and --out away"),
         (b"x", ["--type", "mask", "--type", "rgba"], "has room for one picture"),
         (b"x", ["--type", "sketch"], "--type sketch: choose from"),
         (b"x", ["--type", "rgba", "--background", "nocolour"], "not a colour"),
         (b"x", ["--background", "red"], "--background says what cut-outs look like; add --type rgba"),
         (b"x", ["--crop-to-object"], "--crop-to-object says what cut-outs look like; add --type rgba"),
-        (b"x", ["--prior", "1", "--refine", "none"], "--prior counts in --refine cut alone"),
+        (
+            b"x",
+            ["--prior", "1", "--refine", "none"],
+            "--prior counts in --refine cut alone, and it is none; leave --prior",
+        ),
         (b"x", ["--workers", "3"], "--workers is for --engine ray, got 'local'"),
     ],
 )
@@ -110,3 +114,11 @@ def test_a_folder_called_like_something_shipped_is_told_of(cli, tmp_path):
     assert (done.returncode, told in done.stderr) == (0, True)
     done = cli(f"predict {photographs()[0]} --weights ./student --out Q", cwd=tmp_path)
     assert (done.returncode, told in done.stderr) == (2, False)
+    # As a generator nothing of that name is shipped.
+    assert "the shipped one" not in cli("synth --classes cat --model student --out S", cwd=tmp_path).stderr
+    for name, verb in (
+        ("mini", "synth --classes cat --guidance 99 --out S --model"),
+        ("student-int8", "predict no --out P --weights"),
+    ):
+        (tmp_path / name).mkdir()
+        assert f"{name}: the shipped one" in cli(f"{verb} {name}", cwd=tmp_path).stderr

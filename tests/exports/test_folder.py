@@ -116,8 +116,12 @@ def test_a_mask_without_photograph_is_named_once_and_not_exported(tmp_path, form
                 tmp_path / "set" / kind / f"{name}.{size}"
             )
     Image.new("L", (8, 8), "white").save(tmp_path / "set" / "masks" / "c.png")
-    summary = export(tmp_path / "set", tmp_path / "out", ExportConfig(format))
+    told = []
+    summary = export(
+        tmp_path / "set", tmp_path / "out", ExportConfig(format), report=lambda *numbers: told.append(numbers)
+    )
     assert summary.images == 2
+    assert told[-1] == (3, 3)
     assert [(name, "without image" in reason) for name, reason in summary.errors] == [("c", True)]
 
 

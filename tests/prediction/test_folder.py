@@ -163,12 +163,36 @@ def test_overwriting_with_the_same_settings_does_what_is_given_again_and_leaves_
     assert len(records(out)) == 3
 
 
+def test_what_an_interrupted_overwriting_left_is_done_by_the_next_run(everything, tmp_path):
+    for name in "abcd":
+        photo(tmp_path / "in" / f"{name}.png")
+    out = tmp_path / "out"
+    predict(everything, [tmp_path / "in"], out)
+    for name in "abcd":
+        (out / f"{name}.mask.png").write_bytes(b"edited")
+
+    def stop(dealt):
+        if dealt.predicted == 2:
+            raise KeyboardInterrupt
+
+    inputs = [tmp_path / "in" / f"{name}.png" for name in "abc"]
+    with pytest.raises(KeyboardInterrupt):
+        predict(everything, inputs, out, overwrite=True, report=stop)
+    assert not (standing := folder_status(out)).finished, standing
+    summary = predict(everything, inputs, out)
+    assert summary.predicted + summary.skipped == 3
+    assert summary.predicted >= 1
+    edited = [path.name for path in sorted(out.glob("*.mask.png")) if path.read_bytes() == b"edited"]
+    assert edited == ["d.mask.png"]
+
+
 def test_overwriting_with_other_settings_says_how_much_is_deleted(everything, nothing, tmp_path):
     for name in "abc":
         photo(tmp_path / "in" / f"{name}.png")
     predict(everything, [tmp_path / "in"], tmp_path / "out")
-    summary = predict(nothing, [tmp_path / "in" / "a.png"], tmp_path / "out", overwrite=True)
-    assert (summary.predicted, summary.deleted) == (1, 3)
+    told = []
+    summary = predict(nothing, [tmp_path / "in" / "a.png"], tmp_path / "out", overwrite=True, cleared=told.append)
+    assert (summary.predicted, summary.deleted, told) == (1, 3, [3])
     assert [record["image"] for record in records(tmp_path / "out")] == ["a.png"]
 
 

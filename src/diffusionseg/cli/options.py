@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -48,6 +49,10 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
+_WORDS = ("true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0")
+"""What the command line takes for true and false."""
+
+
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a TOML value is one that an option of this type takes; text may hold a number, as on the command line."""
     if get_origin(hint) is list:
@@ -61,17 +66,32 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         return True
     if isinstance(value, bool) or hint in (bool, type(None)):
-        return hint is bool and isinstance(value, bool)
-    return isinstance(value, int | float) if hint is float else hint is not int or isinstance(value, int)
+        return hint is bool and (isinstance(value, bool) or str(value).lower() in _WORDS)
+    if hint is int:
+        return isinstance(value, int) or float(value).is_integer()
+    return hint is not float or isinstance(value, int | float)
 
 
-def _shipped(value: str | None) -> str | None:
-    """Tell of a folder that is called like something shipped, which is what the name means."""
+def tell_of_weights(value: Any) -> Any:
+    """Tell of folders that are called like weights that are shipped, which is what their names mean."""
     from diffusionseg import mini
+    from diffusionseg.student.files import FILES
+
+    return _tell_of_shipped(value, {*mini.WEIGHTS, *FILES})
+
+
+def _tell_of_model(value: Any) -> Any:
+    from diffusionseg import mini
+
+    return _tell_of_shipped(value, {mini.NAME})
+
+
+def _tell_of_shipped(value: Any, shipped: Collection[str]) -> Any:
     from diffusionseg.cli import console
 
-    if value in (*mini.WEIGHTS, mini.NAME) and Path(value).is_dir():
-        console.note(f"{value}: the shipped one; the folder of this name here is ./{value}")
+    for name in value if isinstance(value, list) else [value]:
+        if name in shipped and Path(name).is_dir():
+            console.note(f"{name}: the shipped one; the folder of this name here is ./{name}")
     return value
 
 
@@ -147,25 +167,29 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do everything agai
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
 Weights = Annotated[
     str,
-    typer.Option(help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.", callback=_shipped),
+    typer.Option(
+        help="Decoder: 'mini', 'mini-synthetic', a folder written by train, or a hub id.", callback=tell_of_weights
+    ),
 ]
 AnyWeights = Annotated[
     str,
     typer.Option(
         help="'mini', 'mini-synthetic', 'student' (small, without generator), 'student-int8', a folder written by "
         "train or distill, or a hub id.",
-        callback=_shipped,
+        callback=tell_of_weights,
     ),
 ]
 OtherModel = Annotated[
     str | None,
     typer.Option(
-        help="Generator, where it is not the one, or not where, the decoder's files name it.", callback=_shipped
+        help="Generator, where it is not the one, or not where, the decoder's files name it.", callback=_tell_of_model
     ),
 ]
 Model = Annotated[
     str,
-    typer.Option(help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.", callback=_shipped),
+    typer.Option(
+        help="Generator: 'mini', a folder in the Stable Diffusion layout, or a hub id.", callback=_tell_of_model
+    ),
 ]
 
 

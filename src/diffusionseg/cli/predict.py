@@ -84,7 +84,13 @@ def predict(
     dtype: options.Dtype = "auto",
     log: options.Log = None,
     json: options.Json = False,
-    overwrite: options.Overwrite = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Predict what is given again; where --out holds predictions with other settings, delete them first.",
+        ),
+    ] = False,
 ) -> None:
     """Find the main object of every photograph. What an earlier run did is skipped; what failed is tried again."""
     asked = dict(locals())
@@ -124,7 +130,7 @@ def predict(
             given["cut"] = dataclasses.replace(settings.cut, prior=prior)
         settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
         if prior is not None and settings.refine != "cut":
-            raise ValueError("--prior counts in --refine cut alone; leave one of the two out")
+            raise ValueError(f"--prior counts in --refine cut alone, and it is {settings.refine}; leave --prior out")
         journal.start("predict", asked, settings=asdict(settings), model=segmenter.names())
         if piped:
             predict_input.answer(segmenter, settings, kinds, cutouts, json=json)
@@ -147,6 +153,9 @@ def predict(
                 done = dealt.predicted + dealt.skipped + dealt.failed
                 journal.progress(done, dealt.total, {"failures": dealt.failed}, skipped=dealt.skipped)
 
+            def cleared(number: int) -> None:
+                console.note(f"--overwrite: {number} predictions with other settings deleted")
+
             common: dict[str, Any] = {
                 "kinds": kinds,
                 "config": settings,
@@ -159,12 +168,10 @@ def predict(
                 summary = predict_input.keep_watching(watch_folder(segmenter, watched, out, **common))
             else:
                 summary = predict_folder(
-                    segmenter, sources, out, listed=list, overwrite=overwrite, engine=chosen, **common
+                    segmenter, sources, out, listed=list, overwrite=overwrite, engine=chosen, cleared=cleared, **common
                 )
         counts = {"images": summary.images, "predicted": summary.predicted, "skipped": summary.skipped}
         journal.summary = {**counts, "failures": len(summary.errors)}
-    if summary.deleted:
-        console.note(f"--overwrite deleted {summary.deleted} predictions with other settings")
     for name, reason in summary.errors:
         console.note(f"failed: {name}: {reason}")
     console.note(

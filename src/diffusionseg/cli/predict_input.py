@@ -25,11 +25,10 @@ def is_piped(inputs: Sequence[Path] | None, out: Path | None, of_many: Sequence[
         if out is None:
             raise ValueError("--out is needed: the folder of the results")
         return False
-    given = [*([] if out is None else ["--out"]), *of_many]
-    if len(inputs) > 1 or given:
+    given = [*(["the other inputs"] if len(inputs) > 1 else []), *([] if out is None else ["--out"]), *of_many]
+    if given:
         raise ValueError(
-            "- is the only input, and its picture goes to standard output: leave "
-            f"{' and '.join(given) or 'the other inputs'} away"
+            f"- is the only input, and its picture goes to standard output: leave {' and '.join(given)} away"
         )
     return True
 

@@ -16,7 +16,10 @@ def serve(
     config: options.Config = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="'mini' (default), 'mini-synthetic', 'student', a folder, or a hub id; repeatable."),
+        typer.Option(
+            help="'mini' (default), 'mini-synthetic', 'student', a folder, or a hub id; repeatable.",
+            callback=options.tell_of_weights,
+        ),
     ] = None,
     model: options.OtherModel = None,
     host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's own need a --token.")] = (

@@ -34,8 +34,9 @@ LOCAL = Engine()
 def parse_engine(text: str, workers: int | None = None) -> Engine:
     """`local`, `processes:N` or `ray[:ADDRESS]`; `workers` is the number of workers on Ray. Raises ValueError."""
     kind, _, rest = text.partition(":")
-    if workers is not None and kind != "ray":
-        raise ValueError(f"--workers is for --engine ray, got {text!r}; processes:N says how many they are")
+    if workers is not None and kind in ("local", "processes"):
+        instead = "processes:N says how many they are" if kind == "processes" else "processes:N makes more of one"
+        raise ValueError(f"--workers is for --engine ray, got {text!r}; {instead}")
     if kind == "processes" and rest:
         if not rest.isascii() or not rest.isdigit():
             raise ValueError(f"--engine processes:N takes a number, got {text!r}")

@@ -25,6 +25,7 @@ from diffusionseg.data import (
 )
 from diffusionseg.data.grey import GreyPicture, read_grey
 from diffusionseg.data.mask_codings import coding_of, object_pixels
+from diffusionseg.data.pairs import WITHOUT_IMAGE
 from diffusionseg.exports.config import ExportConfig
 from diffusionseg.exports.items import IGNORE, OBJECT, Item
 from diffusionseg.exports.predictions import RECORDS, read_predictions
@@ -64,7 +65,8 @@ def open_source(folder: Path, config: ExportConfig) -> Source:
     if dataset.masks is None:
         raise ValueError(f"{folder}: {dataset.name} has boxes and no masks")
     masks = dataset.masks
-    return Source("data set", len(masks.masks) + len(masks.faults), (config.class_name,), lambda: _masks(masks, config))
+    total = len(masks.masks) + len(masks.faults) - len(_without_image(masks))
+    return Source("data set", total, (config.class_name,), lambda: _masks(masks, config))
 
 
 def _shards(folder: Path, config: ExportConfig) -> Source:
@@ -101,12 +103,14 @@ def _item(number: int, sample: Sample, config: ExportConfig) -> Item | Fault:
     return Item(number, f"{stem}.jpg", stem, mask, str(sample.meta.get("class") or config.class_name), photograph)
 
 
+def _without_image(masks: MaskSet) -> set[str]:
+    return {fault.file for fault in masks.faults if fault.reason == WITHOUT_IMAGE}
+
+
 def _masks(masks: MaskSet, config: ExportConfig) -> Iterator[Item | Fault]:
     yield from masks.faults
-    faulty = {fault.file for fault in masks.faults}
-    for number, (stem, path) in enumerate(sorted(masks.masks.items()), 1):
-        if stem in faulty:
-            continue
+    usable = {stem: path for stem, path in masks.masks.items() if stem not in _without_image(masks)}
+    for number, (stem, path) in enumerate(sorted(usable.items()), 1):
         photograph = masks.images.get(stem)
         name = stem + (photograph or path).suffix
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from diffusionseg.prediction.photo_run import Dealt, PhotoRun
 from diffusionseg.prediction.photo_work import SETTINGS, PhotoPlan, loading_worker, remove_pictures, shared_worker
 from diffusionseg.prediction.pictures import PICTURES, CutoutConfig
 from diffusionseg.prediction.predict import PredictConfig
-from diffusionseg.prediction.records import RECORDS, drop_superseded, whole_lines, written_anew
+from diffusionseg.prediction.records import RECORDS, Record, drop_superseded, whole_lines, written_anew
 from diffusionseg.prediction.segmenter import Segmenter
 from diffusionseg.prediction.settings import differing, to_json
 
@@ -49,6 +49,7 @@ def predict_folder(
     overwrite: bool = False,
     engine: Engine = LOCAL,
     report: Callable[[Dealt], None] = lambda _: None,
+    cleared: Callable[[int], None] = lambda _: None,
 ) -> FolderSummary:
     """Write STEM.KIND.png for every image of `inputs` and a line of `out`/predictions.jsonl for each.
 
@@ -57,17 +58,19 @@ def predict_folder(
     on `batch_size`, the photographs worked on at once (default: as many as cores; 8 in a call on an accelerator).
     Inputs that an earlier run with the same settings predicted are skipped, failed ones are tried again. With
     `overwrite` they are predicted again, and predictions of other photographs stay; where the settings are others, all
-    earlier predictions in `out` are deleted first. Sets and folders of earlier predictions below the inputs are not
-    searched. `report` is called for every photograph and unit of work
-    done. Raises ValueError when nothing is found, `out` holds predictions of another model, other settings or other
-    photographs, or another run writes there.
+    earlier predictions in `out` are deleted first, and `cleared` is told of how many photographs they were. Sets and
+    folders of earlier predictions below the inputs are not searched. `report` is called for every photograph and unit
+    of work done. Raises ValueError when nothing is found, `out` holds predictions of another model, other settings or
+    other photographs, or another run writes there.
     """
     check_kinds(kinds)
     check_out(inputs, out)
     check_engine(engine)
     photographs = find_photographs(inputs, listed, include, out)
     plan = make_plan(model, out, kinds=kinds, config=config, cutouts=cutouts, batch_size=batch_size)
-    return predict_photographs(model, photographs, plan, overwrite=overwrite, engine=engine, report=report)
+    return predict_photographs(
+        model, photographs, plan, overwrite=overwrite, engine=engine, report=report, cleared=cleared
+    )
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
@@ -106,6 +109,7 @@ def predict_photographs(
     overwrite: bool = False,
     engine: Engine = LOCAL,
     report: Callable[[Dealt], None] = lambda _: None,
+    cleared: Callable[[int], None] = lambda _: None,
 ) -> FolderSummary:
     """What `predict_folder` does, with photographs that were found before."""
     out = plan.out
@@ -121,9 +125,17 @@ def predict_photographs(
     with claimed(out / RECORDS) as mine:
         if not mine:
             raise ValueError(f"{out}: another run is writing there; wait for its end, or use another --out")
-        deleted = _clear(out) if overwrite and not _same_settings(out, plan) else 0
+        deleted = 0
+        if overwrite and _same_settings(out, plan):
+            images = list(photographs)
+            photographs = Photographs(iter(images), None, len(images))
+            _forget(out, {image.relative.as_posix() for image in images})
+        elif overwrite:
+            deleted = _clear(out)
+            if deleted:
+                cleared(deleted)
         _begin(out, plan)
-        with PhotoRun(photographs, plan, said, again=overwrite) as run:
+        with PhotoRun(photographs, plan, said) as run:
             run.predict(engine, make_worker, model.gpus)
         if run.superseded:
             drop_superseded(out / RECORDS)
@@ -138,14 +150,30 @@ def _clear(out: Path) -> int:
     for _, _, record in whole_lines(out / RECORDS):
         if "error" not in record:
             deleted.add(record["image"])
-        for name in {record["image"], output_of(record)}:
-            path = Path(name)
-            # The file may be anybody's: nothing outside the folder is touched.
-            if path.name and not path.is_absolute() and ".." not in path.parts:
-                remove_pictures(out / path)
+        _remove_pictures(out, record)
     (out / RECORDS).unlink(missing_ok=True)
     (out / SETTINGS).unlink(missing_ok=True)
     return len(deleted)
+
+
+def _forget(out: Path, images: Collection[str]) -> None:
+    """Delete what an earlier run left of these photographs, their records last, so that a killed run, too, leaves them
+    to be done."""
+    for _, _, record in whole_lines(out / RECORDS):
+        if record["image"] in images:
+            _remove_pictures(out, record)
+    with written_anew(out / RECORDS) as file:
+        for _, line, record in whole_lines(out / RECORDS):
+            if record["image"] not in images:
+                file.write(line)
+
+
+def _remove_pictures(out: Path, record: Record) -> None:
+    for name in {record["image"], output_of(record)}:
+        path = Path(name)
+        # The file may be anybody's: nothing outside the folder is touched.
+        if path.name and not path.is_absolute() and ".." not in path.parts:
+            remove_pictures(out / path)
 
 
 def _described(plan: PhotoPlan) -> dict[str, Any]:

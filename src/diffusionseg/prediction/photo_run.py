@@ -37,11 +37,8 @@ class Dealt:
 class PhotoRun:
     """The only one that writes to a folder's predictions.jsonl, and what it has done so far."""
 
-    def __init__(
-        self, photographs: Photographs, plan: PhotoPlan, report: Callable[[Dealt], None], *, again: bool = False
-    ) -> None:
-        """With `again` photographs that are done are done again."""
-        self.photographs, self.plan, self.report, self.again = photographs, plan, report, again
+    def __init__(self, photographs: Photographs, plan: PhotoPlan, report: Callable[[Dealt], None]) -> None:
+        self.photographs, self.plan, self.report = photographs, plan, report
         self.found = self.predicted = self.skipped = self.units = 0
         self.errors: list[tuple[str, str]] = []
         self.superseded = False
@@ -111,7 +108,7 @@ class PhotoRun:
         if before is None or "error" in before:
             return PhotoTask(name, image.path.absolute(), self._names.give(image))
         output, source = output_of(before), source_of(image.path)
-        if before.get("source", source["source"]) != source["source"] and not self.again:
+        if before.get("source", source["source"]) != source["source"]:
             raise ValueError(
                 f"{self.plan.out}: holds {name} predicted from {before['source']}; use another --out or --overwrite"
             )
@@ -119,7 +116,7 @@ class PhotoRun:
         if not source.items() <= before.items():
             # Those of kinds that are not asked for this time show what the photograph was before.
             remove_pictures(self.plan.out / output)
-        elif not self.again and all(path.exists() for _, path in pictures):
+        elif all(path.exists() for _, path in pictures):
             self.skipped += 1
             return None
         return PhotoTask(name, image.path.absolute(), output)
