@@ -210,8 +210,18 @@ def test_a_run_that_begins_anew_trains_its_encoder_anew(pairs, captioned, tmp_pa
 def test_the_encoder_of_another_run_is_refused(pairs, captioned, whole, tmp_path):
     shutil.copytree(whole / "encoder", tmp_path / "encoder")
     others = replace_images(captioned, captioned.images[:, ::-1])
-    with pytest.raises(ValueError, match="encoder: holds the encoder of another run; use another --out"):
+    with pytest.raises(
+        ValueError, match=r"holds encoder/checkpoint.safetensors, .* but no run.json of a run; use anot"
+    ):
         distill(pairs, tmp_path, config=SHORT, captioned=others)
+    # As of a run that was interrupted, and then given another's encoder.
+    shutil.copytree(tmp_path / "encoder", tmp_path / "run" / "encoder")
+    (tmp_path / "run" / "run.json").write_bytes((whole / "run.json").read_bytes())
+    steps = replace(SHORT, encoder=replace(SHORT.encoder, steps=1))
+    distill(pairs, tmp_path / "short", config=steps, captioned=captioned)
+    shutil.copy(tmp_path / "short" / "encoder" / "checkpoint.safetensors", tmp_path / "run" / "encoder")
+    with pytest.raises(ValueError, match="encoder: holds the encoder of another run; use another --out"):
+        distill(pairs, tmp_path / "run", config=SHORT, captioned=captioned)
 
 
 def test_the_encoder_is_trained_as_the_student_will_be(pairs, captioned, tmp_path, monkeypatch):

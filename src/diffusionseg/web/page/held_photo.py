@@ -63,10 +63,16 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60] or "photograph"
 
 
-def settings(model: LoadedModel, refine: str, threshold: float, multiple: bool) -> PredictConfig:
-    """The model's own settings with what a visitor chose. Raises Refused (422) for what is out of range."""
+def settings(model: LoadedModel, refine: str | None, threshold: float | None, multiple: bool | None) -> PredictConfig:
+    """The model's own settings with what a visitor chose, None for nothing. Raises Refused (422) for what is out of
+    range."""
     try:
-        chosen = {"refine": refine, "threshold": float(threshold), "multiple": bool(multiple)}
+        chosen = {
+            "refine": refine,
+            "threshold": None if threshold is None else float(threshold),
+            "multiple": None if multiple is None else bool(multiple),
+        }
+        chosen = {name: value for name, value in chosen.items() if value is not None}
         return replace(model.segmenter.predict_config, **chosen)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise Refused(422, str(error)) from error

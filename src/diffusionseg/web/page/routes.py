@@ -41,9 +41,9 @@ def add_routes(app: FastAPI, held: Held) -> None:
         key: str,
         what: str,
         model: str | None = None,
-        refine: Refine = "cut",
-        threshold: Annotated[float, Query(gt=0, lt=1)] = 0.5,
-        multiple: bool = False,
+        refine: Refine | None = None,
+        threshold: Annotated[float | None, Query(gt=0, lt=1)] = None,
+        multiple: bool | None = None,
         background: str = "transparent",
     ) -> Response:
         chosen = model_named(held.models, model)
